@@ -1,0 +1,69 @@
+"""A change: one decoded source event, whatever wire format it came in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Op(StrEnum):
+    """What an event does, in Debezium's letters."""
+
+    READ = "r"
+    CREATE = "c"
+    UPDATE = "u"
+    DELETE = "d"
+    TRUNCATE = "t"
+    MESSAGE = "m"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an event stands in the captured log: enough to find its bytes again."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class RawEvent(msgspec.Struct, frozen=True):
+    """An event as the broker (or a ``kcat -J`` line) gives it, before anything is decoded.
+
+    ``headers`` is None or a list of name and value. ``timestamp`` is the broker's, in milliseconds.
+    """
+
+    place: Place
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]] | None = None
+    timestamp: int = 0
+
+
+class Change(msgspec.Struct):
+    """One decoded source event.
+
+    ``key`` is the compact JSON object of the primary key's columns in table order (empty for a truncate).
+    ``previous_key`` is set on the create of a primary-key change, ``next_key`` on its delete. ``before`` and
+    ``after`` map the source's column names to values as Debezium's JSON has them. ``version`` is as in
+    `avro.version`. Times are microseconds since 1970 in UTC: ``source_time`` is the commit in the source,
+    ``captured_time`` the connector's. ``snapshot`` is Debezium's marker (``first``, ``true``, ``last``,
+    ``incremental`` …) or None for a streamed change. ``unchanged`` names columns whose value the source did not
+    send (unchanged TOAST); they are absent from ``after``.
+    """
+
+    place: Place
+    department: str
+    schema: str
+    table: str
+    op: Op
+    key: str
+    version: int
+    source_time: int
+    captured_time: int
+    previous_key: str | None = None
+    next_key: str | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    snapshot: str | None = None
+    unchanged: tuple[str, ...] = ()

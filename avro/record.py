@@ -1,0 +1,144 @@
+"""A record: a change normalized against its feed's Avro schema, and what else travels in ``renkou.records``.
+
+The log carries three kinds of entries: records, marks and (from the review's first day on) decisions. The linker
+needs a record's header and mentions only; they are the first fields of every feed's Avro schema, so that a reader
+can stop after them (`avro.codec`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class Severity(StrEnum):
+    """How much a finding matters: a note informs, a warning doubts, an error means that the value was refused."""
+
+    NOTE = "note"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A quality rule that a value broke. ``original`` is the value as the source has it: personal data.
+
+    ``role`` and ``ordinal`` are empty and 0 where the finding concerns the row and not one mention.
+    """
+
+    element: str
+    rule: str
+    severity: str
+    original: str | None = None
+    role: str = ""
+    ordinal: int = 0
+
+
+class Mention(msgspec.Struct):
+    """A person as a record names them, in a role.
+
+    ``birth_date`` and ``death_date`` are days since 1970-01-01. ``unchanged`` names the elements whose value the
+    source did not send: whoever keeps the mention keeps the value it has.
+    """
+
+    role: str
+    ordinal: int = 0
+    name: str | None = None
+    former_name: str | None = None
+    id_type: str | None = None
+    id_number: str | None = None
+    sex: str | None = None
+    birth_date: int | None = None
+    ethnicity: str | None = None
+    marital_status: str | None = None
+    phone: str | None = None
+    hukou_division: str | None = None
+    hukou_address: str | None = None
+    residence_division: str | None = None
+    residence_address: str | None = None
+    workplace: str | None = None
+    certificate_number: str | None = None
+    death_date: int | None = None
+    unchanged: tuple[str, ...] = ()
+
+
+PERSON_ELEMENTS: Final[tuple[str, ...]] = tuple(
+    field for field in Mention.__struct_fields__ if field not in ("role", "ordinal", "unchanged")
+)
+"""The elements that describe a person, in the order of the schema: columns of ``mentions`` and ``persons``."""
+
+
+class Record(msgspec.Struct):
+    """The part of a record that every feed has: header, mentions, findings.
+
+    ``feed`` is ``<department>.<type>``. ``version`` is as in `avro.version`; times are microseconds since 1970.
+    ``is_deleted`` is true for a delete, whose mentions then only name roles. ``unchanged`` names source columns
+    that were not sent, ``unchanged_elements`` the elements of the feed that depend on them.
+    """
+
+    feed: str
+    op: str
+    key: str
+    version: int
+    is_deleted: bool
+    snapshot: bool
+    source_time: int
+    captured_time: int
+    topic: str
+    partition: int
+    offset: int
+    previous_key: str | None = None
+    next_key: str | None = None
+    unchanged: tuple[str, ...] = ()
+    unchanged_elements: tuple[str, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class MarkKind(StrEnum):
+    """``frontier``: all changes of the department up to ``source_time`` have passed. ``truncate``: every row of
+    the feed with a version below the mark's is gone (a TRUNCATE, or a snapshot that superseded an interrupted one).
+    """
+
+    FRONTIER = "frontier"
+    TRUNCATE = "truncate"
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """An entry of the log that is not about one row. ``feed`` is empty for a frontier."""
+
+    kind: MarkKind
+    department: str
+    feed: str
+    version: int
+    source_time: int
+
+
+class DeadLetter(msgspec.Struct):
+    """A change that could not become a record. ``key`` and ``value`` are the original bytes: personal data.
+
+    ``error`` is a sentence without any value of the event. ``stage`` is where it stopped (``normalize`` …).
+    """
+
+    feed: str
+    topic: str
+    partition: int
+    offset: int
+    stage: str
+    rule: str
+    error: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]] | None = None
+    timestamp: int = 0
+
+
+def log_key(feed: str, key: str) -> bytes:
+    """Return the key of a record in the compacted ``renkou.records``."""
+    return f"{feed}|{key}".encode()
+
+
+def mark_key(mark: Mark) -> bytes:
+    """Return the key of a mark; the newest mark of a kind is the one that compaction keeps."""
+    return f"mark|{mark.kind}|{mark.feed or mark.department}".encode()

@@ -1,0 +1,113 @@
+"""Schema registries: from a schema to the id that stands in Confluent's wire format, and back.
+
+Wire format: a zero byte, the id as four bytes big-endian, the Avro datum. Subjects follow Confluent's
+TopicRecordNameStrategy, since ``renkou.records`` carries one schema a feed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Protocol
+
+import httpx
+
+from avro.errors import RegistryUnavailableError, SchemaError
+from avro.schema import Schema, full_name
+
+WIRE_HEADER: Final = 5
+"""Bytes before the datum."""
+
+
+class Registry(Protocol):
+    """What the pipeline asks of a registry."""
+
+    def register(self, subject: str, schema: Schema) -> int:
+        """Return the id of ``schema`` under ``subject``, registering it when it is new."""
+        ...
+
+    def schema(self, schema_id: int) -> Schema:
+        """Return the schema with this id. Raises SchemaError when there is none."""
+        ...
+
+
+def subject(topic: str, schema: Schema) -> str:
+    """Return the subject of ``schema`` in ``topic``."""
+    return f"{topic}-{full_name(schema)}"
+
+
+def frame(schema_id: int, datum: bytes) -> bytes:
+    """Return ``datum`` in Confluent's wire format."""
+    return b"\0" + schema_id.to_bytes(4, "big") + datum
+
+
+def schema_id_of(message: bytes) -> int | None:
+    """Return the id of a framed message, None when ``message`` is not in the wire format."""
+    if len(message) < WIRE_HEADER or message[0] != 0:
+        return None
+    return int.from_bytes(message[1:WIRE_HEADER], "big")
+
+
+class LocalRegistry:
+    """A registry in memory, for replay from files and for tests: ids count up from 1."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._schemas: list[Schema] = []
+
+    def register(self, subject: str, schema: Schema) -> int:
+        text = json.dumps(schema, sort_keys=True)
+        if text not in self._ids:
+            self._schemas.append(schema)
+            self._ids[text] = len(self._schemas)
+        return self._ids[text]
+
+    def schema(self, schema_id: int) -> Schema:
+        if not 0 < schema_id <= len(self._schemas):
+            raise SchemaError(f"schema {schema_id} is not registered; register the feed's schema first")
+        return self._schemas[schema_id - 1]
+
+
+class ConfluentRegistry:
+    """A registry with Confluent's REST interface (Confluent's own, Apicurio's ``ccompat`` …). Calls block."""
+
+    def __init__(self, url: str, timeout: float = 10.0) -> None:
+        self._url = url.rstrip("/")
+        self._client = httpx.Client(
+            base_url=self._url + "/", timeout=timeout, headers={"Content-Type": "application/vnd.schemaregistry.v1+json"}
+        )
+        self._cache: dict[int, Schema] = {}
+
+    def register(self, subject: str, schema: Schema) -> int:
+        answer = self._call("POST", f"subjects/{subject}/versions", {"schema": json.dumps(schema, ensure_ascii=False)})
+        return int(answer["id"])
+
+    def schema(self, schema_id: int) -> Schema:
+        if schema_id not in self._cache:
+            self._cache[schema_id] = json.loads(self._call("GET", f"schemas/ids/{schema_id}")["schema"])
+        return self._cache[schema_id]
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        """Set the compatibility rule of one subject, such as BACKWARD_TRANSITIVE."""
+        self._call("PUT", f"config/{subject}", {"compatibility": level})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, str]:
+        try:
+            response = self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise RegistryUnavailableError(
+                f"schema registry {self._url}: {type(error).__name__}; is it running, is RENKOU_REGISTRY right?"
+            ) from error
+        if response.status_code >= 500:
+            raise RegistryUnavailableError(f"schema registry {self._url}: HTTP {response.status_code}; see its log")
+        if response.status_code >= 400:
+            try:
+                reason = str(response.json().get("message", ""))
+            except ValueError:
+                reason = response.text[:200]
+            raise SchemaError(f"schema registry refused {method} {path}: {reason}")
+        answer: dict[str, str] = response.json()
+        return answer
