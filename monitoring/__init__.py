@@ -1,1 +1,1 @@
-
+"""How do we know? Metrics, frontiers, states of the sources."""

@@ -1,0 +1,31 @@
+"""The errors of this package; whoever catches one decides by its class whether a retry can help."""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Base of this package's errors. The message ends with what the operator can do."""
+
+
+class TransientError(ConnectorError):
+    """The other side does not answer now: the same call may succeed later."""
+
+
+class TerminalError(ConnectorError):
+    """A retry changes nothing: somebody must act first."""
+
+
+class FeedError(TerminalError):
+    """A feed file is malformed; the message begins with ``file:line``."""
+
+
+class StackError(TerminalError):
+    """A part of the one-machine stack cannot start."""
+
+
+class StoreError(TerminalError):
+    """ClickHouse refused a statement."""
+
+
+class StoreUnavailableError(TransientError):
+    """ClickHouse does not answer, or has no room: nothing was acknowledged, try again."""
