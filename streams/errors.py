@@ -1,0 +1,23 @@
+"""The errors of this package; whoever catches one decides by its class whether a retry can help."""
+
+from __future__ import annotations
+
+
+class StreamError(Exception):
+    """Base of this package's errors. The message ends with what the operator can do."""
+
+
+class SettingError(StreamError):
+    """A setting is missing or malformed: terminal until it is mended."""
+
+
+class BrokerUnavailableError(StreamError):
+    """The broker does not answer: transient."""
+
+
+class TopicMissingError(StreamError):
+    """A topic that the process reads or writes does not exist: terminal until it is created."""
+
+
+class LogGapError(StreamError):
+    """The linker's state and the log do not fit together: terminal until somebody decides."""
