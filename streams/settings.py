@@ -60,6 +60,10 @@ class Settings:
         default=1,
         metadata={"env": "RENKOU_EPOCH", "help": "Epoch of the linker's outputs; raised when its state is rebuilt."},
     )
+    instance: str = field(
+        default="0",
+        metadata={"env": "RENKOU_INSTANCE", "help": "Name of this worker where several run one stage: static membership."},
+    )
     commit_interval: float = field(
         default=0.5,
         metadata={

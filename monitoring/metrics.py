@@ -1,0 +1,62 @@
+"""Metrics of the stages, by Prometheus's conventions. Labels are bounded: feeds, stages, outcomes; never a person."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+LATENCY_BUCKETS: Final = tuple(round(0.01 * 1.25**step, 4) for step in range(44))
+"""Seconds, 10 ms to about 150 s in steps of 25 %: fine enough to read a p99 from, few enough to scrape."""
+
+CHANGES: Final = Counter(
+    "renkou_changes", "Changes that left a stage, by what became of them.", ["stage", "feed", "outcome"]
+)
+BATCH_SECONDS: Final = Histogram(
+    "renkou_batch_seconds",
+    "Time from taking a batch to its durable effect.",
+    ["stage"],
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+ROWS: Final = Counter("renkou_rows_written", "Rows written to ClickHouse.", ["table"])
+QUERYABLE_SECONDS: Final = Histogram(
+    "renkou_commit_to_queryable_seconds",
+    "Time from the commit in the source to the row being queryable; streamed changes only.",
+    ["department"],
+    buckets=LATENCY_BUCKETS,
+)
+FRONTIER: Final = Gauge(
+    "renkou_frontier_timestamp_seconds",
+    "Source time up to which everything has passed the stage.",
+    ["department", "stage"],
+)
+RETRIES: Final = Counter("renkou_retries", "Attempts that failed for a transient reason and were repeated.", ["stage"])
+PERSONS: Final = Gauge("renkou_linked_persons", "Active persons in the linker's state.")
+MENTIONS: Final = Gauge("renkou_linked_mentions", "Live mentions in the linker's state.")
+BUILD: Final = Info("renkou_build", "Version of the running software.")
+
+
+def declare_build() -> None:
+    """Publish the version of the installed distribution."""
+    BUILD.info({"version": metadata.version("renkou")})
+
+
+def quantile(buckets: dict[float, float], fraction: float) -> float | None:
+    """Return the ``fraction`` quantile in seconds from cumulative bucket counts, None when nothing was counted.
+
+    Linear interpolation inside the bucket, as Prometheus's ``histogram_quantile`` does it.
+    """
+    total = max(buckets.values(), default=0.0)
+    if not total:
+        return None
+    rank = fraction * total
+    lower, below = 0.0, 0.0
+    for bound in sorted(buckets):
+        count = buckets[bound]
+        if count >= rank:
+            if bound == float("inf"):
+                return lower
+            return lower + (bound - lower) * ((rank - below) / (count - below) if count > below else 1.0)
+        lower, below = bound, count
+    return lower

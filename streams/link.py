@@ -1,0 +1,78 @@
+"""The link stage: records and marks become identities and golden records.
+
+The linker's state is the truth about how far it has read: its write-ahead log is durable before anything is published,
+and what was logged but perhaps not published is published again on start. Kafka's committed offset only follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from avro.record import mark_key as key_of_mark
+from linkage.durable import DurableLinker
+from linkage.engine import LogEntry
+from linkage.outputs import Disposition, IdentityChange, Output, PassedMark, PersonChange
+from monitoring import metrics
+from streams import topics
+from streams.producer import Producer
+from streams.schemas import LogRecord, TopicSchemas
+
+APPLY_SIZE: Final = 1000
+"""Log entries a step: one fsync for each, small enough that a publication never waits long behind another."""
+
+
+class LinkAgent:
+    """Reads chunks of ``renkou.records`` and writes ``renkou.identities`` and ``renkou.persons``."""
+
+    def __init__(self, linker: DurableLinker, schemas: TopicSchemas, producer: Producer) -> None:
+        self._linker = linker
+        self._schemas = schemas
+        self._producer = producer
+
+    def republish(self, outputs: Sequence[Output]) -> None:
+        """Publish what recovery gave back: it may have been logged and not published."""
+        self._publish(outputs)
+        self._producer.flush()
+        self._linker.checkpoint()
+
+    def process(self, chunk: Sequence[Any]) -> None:
+        """Link the chunk; returns when everything is durable here and in the broker."""
+        for start in range(0, len(chunk), APPLY_SIZE):
+            step = chunk[start : start + APPLY_SIZE]
+            outputs = self._linker.apply(list(self._entries(step)))
+            self._publish(outputs)
+        self._producer.flush()
+        self._linker.checkpoint()
+        metrics.PERSONS.set(self._linker.engine.person_count)
+        metrics.MENTIONS.set(self._linker.engine.mention_count)
+
+    def _entries(self, messages: Iterable[Any]) -> Iterable[LogEntry]:
+        for message in messages:
+            entry = self._schemas.read_log(message.value)
+            yield LogEntry(message.offset, entry.record if isinstance(entry, LogRecord) else entry)
+
+    def _publish(self, outputs: Sequence[Output]) -> None:
+        send = self._producer.send
+        counts: dict[tuple[str, str], int] = {}
+        for output in outputs:
+            match output:
+                case IdentityChange():
+                    datum = self._schemas.identity.encode(output.to_avro())
+                    send(topics.IDENTITIES, identity_key(output), self._schemas.frame_identity(datum))
+                case PersonChange():
+                    datum = self._schemas.person.encode(output.to_avro())
+                    send(topics.PERSONS, output.person_id.encode(), self._schemas.frame_person(datum))
+                case PassedMark(mark=mark):
+                    send(topics.IDENTITIES, key_of_mark(mark), self._schemas.frame_mark(mark))
+                case Disposition(feed=feed, outcome=outcome):
+                    counts[feed, outcome] = counts.get((feed, outcome), 0) + 1
+        for (feed, outcome), count in counts.items():
+            metrics.CHANGES.labels("link", feed, outcome).inc(count)
+
+
+def identity_key(change: IdentityChange) -> bytes:
+    """Return the key of an identity in the compacted topic."""
+    return f"{change.department}|{change.table}|{change.key}|{change.role}|{change.ordinal}".encode()
+
+

@@ -1,0 +1,196 @@
+"""The normalize stage: captured events become records, dead letters and marks.
+
+`Normalizer` is pure (bytes in, values out) and is what ``renkou replay`` runs as well; `NormalizeAgent` is the shell
+around it that reads chunks and writes topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from avro.change import Change, Op, Place, RawEvent
+from avro.envelope import EnvelopeDecoder, Ignored
+from avro.errors import DecodeError
+from avro.record import DeadLetter, Mark, MarkKind, Record, log_key, mark_key
+from avro.registry import Registry
+from connectors.feeds import Catalog, Feed, FeedMismatch
+from monitoring import metrics
+from streams import topics
+from streams.producer import Producer
+from streams.schemas import TopicSchemas
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A change that became a record."""
+
+    record: Record
+    datum: bytes
+
+
+Outcome = Recorded | DeadLetter | Mark | Ignored
+
+
+class Normalizer:
+    """From an event to what it leads to. Stateless: the same event always gives the same outcomes."""
+
+    def __init__(self, catalog: Catalog, capture_registry: Registry | None) -> None:
+        self._catalog = catalog
+        self._decoder = EnvelopeDecoder(capture_registry)
+
+    def heartbeat_time(self, value: bytes) -> int | None:
+        """Return the time of a Debezium heartbeat in microseconds, None when the value is no heartbeat."""
+        try:
+            return self._decoder.heartbeat_time(value)
+        except DecodeError:
+            return None
+
+    def process(self, event: RawEvent) -> list[Outcome]:
+        """Return what ``event`` leads to: one outcome, and marks behind it."""
+        feed = self._catalog.by_topic(event.place.topic)
+        if feed is None:
+            return [_dead(event, "", "unknown_topic", "no feed reads this topic; add one, then replay the dead letter")]
+        try:
+            change = self._decoder.decode(event, feed.generation, feed.kind)
+        except DecodeError as error:
+            return [_dead(event, feed.id, error.rule, str(error))]
+        if isinstance(change, Ignored):
+            return [change]
+        if change.op is Op.TRUNCATE:
+            return [_truncation(feed, change)]
+        try:
+            normalized = feed.normalize(change)
+            outcome = Recorded(
+                normalized.record, feed.codec.encode(normalized.record, normalized.raw, normalized.elements)
+            )
+        except FeedMismatch as error:
+            return [_dead(event, feed.id, error.rule, str(error))]
+        if change.snapshot == "last":
+            # What an interrupted earlier snapshot left, and this one did not see, is gone from the source.
+            siblings = [other for other in self._catalog.feeds if other.department == feed.department]
+            return [outcome, *(_truncation(other, change) for other in siblings)]
+        return [outcome]
+
+
+def _truncation(feed: Feed, change: Change) -> Mark:
+    return Mark(MarkKind.TRUNCATE, feed.department, feed.id, change.version, change.source_time)
+
+
+def _dead(event: RawEvent, feed: str, rule: str, error: str) -> DeadLetter:
+    place = event.place
+    return DeadLetter(
+        feed=feed,
+        topic=place.topic,
+        partition=place.partition,
+        offset=place.offset,
+        stage="normalize",
+        rule=rule,
+        error=error,
+        key=event.key,
+        value=event.value,
+        headers=event.headers,
+        timestamp=event.timestamp,
+    )
+
+
+def events_of(chunk: Sequence[Any]) -> Iterator[RawEvent]:
+    """Return the consumer records of a chunk as events."""
+    for message in chunk:
+        yield RawEvent(
+            Place(message.topic, message.partition, message.offset),
+            message.key,
+            message.value,
+            list(message.headers) or None,
+            message.timestamp,
+        )
+
+
+class NormalizeAgent:
+    """Reads chunks of captured events and writes ``renkou.records`` and ``renkou.dead-letters``."""
+
+    def __init__(self, normalizer: Normalizer, schemas: TopicSchemas, producer: Producer) -> None:
+        self._normalizer = normalizer
+        self._schemas = schemas
+        self._producer = producer
+
+    def process(self, chunk: Sequence[Any]) -> dict[str, int]:
+        """Write what the chunk leads to and return, by department, the newest commit time of its streamed changes.
+
+        Returns when everything is durable in the broker. Raises BrokerUnavailableError.
+        """
+        newest: dict[str, int] = {}
+        counts: dict[tuple[str, str], int] = {}
+        for event in events_of(chunk):
+            for outcome in self._normalizer.process(event):
+                feed, name = self._write(outcome)
+                counts[feed, name] = counts.get((feed, name), 0) + 1
+                if isinstance(outcome, Recorded) and not outcome.record.snapshot:
+                    department = feed.partition(".")[0]
+                    newest[department] = max(newest.get(department, 0), outcome.record.source_time)
+        self._producer.flush()
+        for (feed, name), count in counts.items():
+            metrics.CHANGES.labels("normalize", feed, name).inc(count)
+        return newest
+
+    def write_frontier(self, department: str, time: int) -> None:
+        """Write a frontier mark behind everything that was written before it."""
+        self._write(Mark(MarkKind.FRONTIER, department, "", 0, time))
+        self._producer.flush()
+
+    def _write(self, outcome: Outcome) -> tuple[str, str]:
+        match outcome:
+            case Recorded(record=record, datum=datum):
+                key = log_key(record.feed, record.key)
+                self._producer.send(topics.RECORDS, key, self._schemas.frame_record(record.feed, datum))
+                return record.feed, "delete" if record.is_deleted else "record"
+            case Mark():
+                self._producer.send(topics.RECORDS, mark_key(outcome), self._schemas.frame_mark(outcome))
+                return outcome.feed, str(outcome.kind)
+            case DeadLetter():
+                self._producer.send(
+                    topics.DEAD_LETTERS, outcome.key, outcome.value, dead_letter_headers(outcome)
+                )
+                return outcome.feed, "dead_letter"
+            case Ignored():
+                return "", "ignored"
+
+
+def dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
+    """Return the original headers and, behind them, Kafka Connect's and our own about the failure."""
+    about = {
+        "__connect.errors.topic": letter.topic,
+        "__connect.errors.partition": str(letter.partition),
+        "__connect.errors.offset": str(letter.offset),
+        "__connect.errors.connector.name": "renkou",
+        "__connect.errors.task.id": "0",
+        "__connect.errors.stage": letter.stage,
+        "__connect.errors.class.name": "streams.normalize.Normalizer",
+        "__connect.errors.exception.class.name": "avro.errors.DecodeError",
+        "__connect.errors.exception.message": letter.error,
+        "__connect.errors.exception.stacktrace": "",
+        "renkou.feed": letter.feed,
+        "renkou.rule": letter.rule,
+        "renkou.timestamp": str(letter.timestamp),
+    }
+    return [*(letter.headers or []), *((name, value.encode()) for name, value in about.items())]
+
+
+def read_dead_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
+    """Return the dead letter that a message of ``renkou.dead-letters`` holds: the inverse of `dead_letter_headers`."""
+    about = {name: (text or b"").decode() for name, text in headers if name.startswith(("__connect.", "renkou."))}
+    original = [(name, text) for name, text in headers if not name.startswith(("__connect.errors.", "renkou."))]
+    return DeadLetter(
+        feed=about["renkou.feed"],
+        topic=about["__connect.errors.topic"],
+        partition=int(about["__connect.errors.partition"]),
+        offset=int(about["__connect.errors.offset"]),
+        stage=about["__connect.errors.stage"],
+        rule=about["renkou.rule"],
+        error=about["__connect.errors.exception.message"],
+        key=key,
+        value=value,
+        headers=original or None,
+        timestamp=int(about["renkou.timestamp"]),
+    )

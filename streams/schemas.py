@@ -1,0 +1,103 @@
+"""The schemas of renkou's topics: registered once at start, then found by the id that a message carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from avro.codec import DatumCodec, MarkCodec, RecordCodec
+from avro.errors import SchemaError
+from avro.record import Mark, Record
+from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
+from avro.schema import shared_schema
+from connectors.feeds import Catalog
+from streams import topics
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record of the log with its datum, from which the sink makes the row."""
+
+    record: Record
+    datum: bytes
+
+
+class TopicSchemas:
+    """Framing and unframing of what travels between the stages."""
+
+    def __init__(self, registry: Registry, catalog: Catalog) -> None:
+        """Register every schema. Raises RegistryUnavailableError, SchemaError."""
+        self._codecs: dict[int, RecordCodec] = {}
+        self._feed_ids: dict[str, int] = {}
+        for feed in catalog.feeds:
+            schema_id = registry.register(subject(topics.RECORDS, feed.codec.schema), feed.codec.schema)
+            self._codecs[schema_id] = feed.codec
+            self._feed_ids[feed.id] = schema_id
+        self._marks = MarkCodec()
+        self._mark_id = registry.register(subject(topics.RECORDS, self._marks.schema), self._marks.schema)
+        self.identity = DatumCodec(shared_schema("Identity"))
+        self.person = DatumCodec(shared_schema("Person"))
+        self._identity_id = registry.register(subject(topics.IDENTITIES, self.identity.schema), self.identity.schema)
+        self._person_id = registry.register(subject(topics.PERSONS, self.person.schema), self.person.schema)
+
+    def frame_record(self, feed: str, datum: bytes) -> bytes:
+        """Return the value of a record in ``renkou.records``."""
+        return frame(self._feed_ids[feed], datum)
+
+    def frame_mark(self, mark: Mark) -> bytes:
+        """Return the value of a mark."""
+        return frame(self._mark_id, self._marks.encode(mark))
+
+    def frame_identity(self, datum: bytes) -> bytes:
+        """Return the value of an identity in ``renkou.identities``."""
+        return frame(self._identity_id, datum)
+
+    def frame_person(self, datum: bytes) -> bytes:
+        """Return the value of a person in ``renkou.persons``."""
+        return frame(self._person_id, datum)
+
+    def read_log(self, message: bytes) -> LogRecord | Mark:
+        """Return an entry of ``renkou.records``. Raises DecodeError, SchemaError."""
+        schema_id = self._id(message)
+        datum = message[WIRE_HEADER:]
+        if schema_id == self._mark_id:
+            return self._marks.decode(datum)
+        codec = self._codecs.get(schema_id)
+        if codec is None:
+            raise SchemaError(
+                f"{topics.RECORDS} holds schema {schema_id}, which no feed has; restore the feed or its .avsc"
+            )
+        return LogRecord(codec.decode_header(datum), datum)
+
+    def read_identity(self, message: bytes) -> bytes | Mark:
+        """Return the datum of an identity, or a mark that the linker passed on."""
+        schema_id = self._id(message)
+        if schema_id == self._mark_id:
+            return self._marks.decode(message[WIRE_HEADER:])
+        return self._expect(schema_id, self._identity_id, message, topics.IDENTITIES)
+
+    def read_person(self, message: bytes) -> bytes:
+        """Return the datum of a person."""
+        return self._expect(self._id(message), self._person_id, message, topics.PERSONS)
+
+    @staticmethod
+    def _id(message: bytes) -> int:
+        schema_id = schema_id_of(message)
+        if schema_id is None:
+            raise SchemaError("a message of ours is not in the wire format; did something else write to the topic?")
+        return schema_id
+
+    @staticmethod
+    def _expect(schema_id: int, wanted: int, message: bytes, topic: str) -> bytes:
+        if schema_id != wanted:
+            raise SchemaError(f"{topic} holds schema {schema_id}, this version of renkou writes {wanted}; upgrade all")
+        return message[WIRE_HEADER:]
+
+
+def input_topics(catalog: Catalog) -> list[str]:
+    """Return what the normalizer reads: every feed's topic and every department's heartbeats."""
+    return [*_unique(feed.topic for feed in catalog.feeds), *map(topics.heartbeat, catalog.departments)]
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

@@ -1,0 +1,208 @@
+"""The three stages as processes: what each opens, waits for and runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import faust
+import structlog
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaException, TopicPartition
+
+from avro.registry import ConfluentRegistry
+from connectors.clickhouse import open_store
+from connectors.feeds import Catalog
+from linkage.durable import DurableLinker
+from monitoring import metrics
+from monitoring.frontier import FrontierTracker
+from monitoring.http import Health, HttpServer, application
+from streams import app as faust_app
+from streams import groups, topics
+from streams.errors import BrokerUnavailableError
+from streams.link import LinkAgent
+from streams.normalize import NormalizeAgent, Normalizer
+from streams.process import Process, check_topics
+from streams.producer import Producer
+from streams.schemas import TopicSchemas, input_topics
+from streams.settings import Settings
+from streams.sink import SinkAgent
+
+log = structlog.get_logger()
+
+STAGES: Final = ("normalize", "link", "store")
+FRONTIER_SECONDS: Final = 0.25
+"""Between two looks whether a heartbeat's offsets are passed: what it adds to the published lag."""
+OFFSETS_TIMEOUT: Final = 5.0
+
+
+async def run(stage: str, settings: Settings) -> int:
+    """Run one stage until it is told to stop; return the exit code. Raises SettingError, OSError and feeds' errors."""
+    settings.require("broker", "registry")
+    metrics.declare_build()
+    catalog = Catalog.load(settings.feeds)
+    return await _RUNNERS[stage](settings, catalog)
+
+
+async def _run_normalize(settings: Settings, catalog: Catalog) -> int:
+    health = Health()
+    http = HttpServer(application("renkou normalize", health), settings.host, settings.port)
+    process = Process("normalize", http, health)
+    producer = Producer(settings.broker)
+    health.checks["broker"] = lambda: "the broker does not take messages" if producer.waiting else ""
+    inputs = input_topics(catalog)
+    departments = {topics.heartbeat(department): department for department in catalog.departments}
+
+    async def start() -> faust.App:
+        check_topics(settings.broker, [*inputs, topics.RECORDS, topics.DEAD_LETTERS])
+        registry = ConfluentRegistry(settings.registry)
+        schemas = await asyncio.to_thread(TopicSchemas, registry, catalog)
+        normalizer = Normalizer(catalog, registry)
+        agent = NormalizeAgent(normalizer, schemas, producer)
+        frontiers = _Frontiers(settings.broker, catalog, agent)
+        app = faust_app.build("normalize", topics.NORMALIZE_GROUP, settings, str(settings.data / "faust"))
+
+        async def handle(chunk: Sequence[Any]) -> None:
+            department = departments.get(chunk[0].topic)
+            if department is not None:
+                time = normalizer.heartbeat_time(chunk[-1].value)
+                if time is not None:
+                    await asyncio.to_thread(frontiers.on_heartbeat, department, time)
+                return
+            with metrics.BATCH_SECONDS.labels("normalize").time():
+                newest = await asyncio.to_thread(agent.process, chunk)
+            last = chunk[-1]
+            frontiers.on_chunk(last.topic, last.partition, last.offset + 1, newest)
+
+        faust_app.chunk_agent(app, inputs, handle)
+
+        @app.timer(interval=FRONTIER_SECONDS)
+        async def advance() -> None:
+            await asyncio.to_thread(frontiers.advance)
+
+        return app
+
+    return await process.run(start)
+
+
+class _Frontiers:
+    """Reads the offsets that the frontier tracker needs and writes the marks that it yields."""
+
+    def __init__(self, bootstrap: str, catalog: Catalog, agent: NormalizeAgent) -> None:
+        self._agent = agent
+        self._tracker = FrontierTracker()
+        self._passed: dict[tuple[str, int], int] = {}
+        self._topics: dict[str, list[str]] = {
+            department: [feed.topic for feed in catalog.feeds if feed.department == department]
+            for department in catalog.departments
+        }
+        # It never subscribes: the group's id only names whose committed offsets are read.
+        self._offsets = KafkaConsumer({"bootstrap.servers": bootstrap, "group.id": topics.NORMALIZE_GROUP})
+
+    def on_chunk(self, topic: str, partition: int, next_offset: int, newest: dict[str, int]) -> None:
+        """A chunk is durable in the log."""
+        self._passed[topic, partition] = next_offset
+        for department, source_time in newest.items():
+            self._tracker.on_change(department, source_time)
+
+    def on_heartbeat(self, department: str, time: int) -> None:
+        """A heartbeat was read: note where the department's topics end now."""
+        ends: dict[tuple[str, int], int] = {}
+        try:
+            for topic, partition in self._partitions(self._topics[department]):
+                _, end = self._offsets.get_watermark_offsets(TopicPartition(topic, partition), timeout=OFFSETS_TIMEOUT)
+                ends[topic, partition] = end
+        except KafkaException as error:
+            log.warning("no end offsets, the frontier waits for the next heartbeat", error=error.args[0].name())
+            return
+        self._tracker.on_heartbeat(department, time, ends)
+
+    def advance(self) -> None:
+        """Write a mark for each frontier that has moved."""
+        if not self._tracker.waiting():
+            return
+        for department, time in self._tracker.advance(self._positions()).items():
+            self._agent.write_frontier(department, time)
+
+    def _positions(self) -> dict[tuple[str, int], int]:
+        """Return the next offset of each partition: this process's own, and others' as they committed them."""
+        positions = dict(self._passed)
+        wanted = [TopicPartition(*tp) for tp in self._partitions([t for ts in self._topics.values() for t in ts])]
+        try:
+            committed = self._offsets.committed(wanted, timeout=OFFSETS_TIMEOUT)
+        except KafkaException as error:
+            log.warning("no committed offsets, the frontier waits", error=error.args[0].name())
+            return positions
+        for item in committed:
+            tp = (item.topic, item.partition)
+            positions[tp] = max(positions.get(tp, 0), item.offset)
+        return positions
+
+    def _partitions(self, names: Sequence[str]) -> list[tuple[str, int]]:
+        metadata = self._offsets.list_topics(timeout=OFFSETS_TIMEOUT).topics
+        return [(name, partition) for name in names if name in metadata for partition in metadata[name].partitions]
+
+
+async def _run_link(settings: Settings, catalog: Catalog) -> int:
+    health = Health()
+    linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority)
+    recovered = linker.open()
+    api = application("renkou link", health)
+    http = HttpServer(api, settings.host, settings.port)
+    process = Process("link", http, health)
+    producer = Producer(settings.broker)
+    health.checks["broker"] = lambda: "the broker does not take messages" if producer.waiting else ""
+
+    async def start() -> faust.App:
+        check_topics(settings.broker, [topics.RECORDS, topics.IDENTITIES, topics.PERSONS])
+        schemas = await asyncio.to_thread(TopicSchemas, ConfluentRegistry(settings.registry), catalog)
+        agent = LinkAgent(linker, schemas, producer)
+        await asyncio.to_thread(agent.republish, recovered)
+        # The state, not Kafka, says how far the log is linked.
+        await asyncio.to_thread(groups.set_position, settings.broker, topics.LINK_GROUP, topics.RECORDS, linker.offset)
+        app = faust_app.build("link", topics.LINK_GROUP, settings, str(settings.data / "faust"))
+
+        async def handle(chunk: Sequence[Any]) -> None:
+            with metrics.BATCH_SECONDS.labels("link").time():
+                await asyncio.to_thread(agent.process, chunk)
+
+        faust_app.chunk_agent(app, [topics.RECORDS], handle)
+        return app
+
+    try:
+        return await process.run(start)
+    finally:
+        linker.close()
+
+
+async def _run_store(settings: Settings, catalog: Catalog) -> int:
+    health = Health()
+    api = application("renkou store", health)
+    http = HttpServer(api, settings.host, settings.port)
+    store = open_store(settings.data / "store", settings.clickhouse, catalog.store_tables())
+    api.include_router(store.router)
+    process = Process("store", http, health)
+    heartbeats = {topics.heartbeat(department): department for department in catalog.departments}
+    inputs = [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, topics.DEAD_LETTERS, *heartbeats]
+
+    async def start() -> faust.App:
+        check_topics(settings.broker, inputs)
+        schemas = await asyncio.to_thread(TopicSchemas, ConfluentRegistry(settings.registry), catalog)
+        agent = SinkAgent(store.writer, schemas, heartbeats)
+        health.checks["store"] = lambda: agent.failing
+        app = faust_app.build("store", topics.STORE_GROUP, settings, str(settings.data / "faust"))
+        faust_app.batch_agent(app, inputs, agent.write_until_done, settings.batch_rows)
+        return app
+
+    try:
+        return await process.run(start)
+    finally:
+        store.close()
+
+
+_RUNNERS: Final[dict[str, Callable[[Settings, Catalog], Awaitable[int]]]] = {
+    "normalize": _run_normalize,
+    "link": _run_link,
+    "store": _run_store,
+}
