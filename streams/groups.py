@@ -24,12 +24,14 @@ def position(bootstrap: str, group: str, topic: str) -> int:
     return max(0, int(answer.topic_partitions[0].offset))
 
 
-def set_position(bootstrap: str, group: str, topic: str, offset: int) -> None:
-    """Set the group's next offset in partition 0 of ``topic``; the group must have no live member.
+def set_back(bootstrap: str, group: str, topic: str, offset: int) -> None:
+    """Set the group's next offset in partition 0 of ``topic`` back to ``offset`` when it is ahead of it.
+
+    The group must have no live member.
 
     Raises BrokerUnavailableError, also while the broker still counts a killed member as alive: try again.
     """
-    if position(bootstrap, group, topic) == offset:
+    if position(bootstrap, group, topic) <= offset:
         return
     admin = AdminClient({"bootstrap.servers": bootstrap})
     request = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, offset)])

@@ -160,7 +160,7 @@ async def _run_link(settings: Settings, catalog: Catalog) -> int:
         agent = LinkAgent(linker, schemas, producer)
         await asyncio.to_thread(agent.republish, recovered)
         # The state, not Kafka, says how far the log is linked.
-        await asyncio.to_thread(groups.set_position, settings.broker, topics.LINK_GROUP, topics.RECORDS, linker.offset)
+        await asyncio.to_thread(groups.set_back, settings.broker, topics.LINK_GROUP, topics.RECORDS, linker.offset)
         app = faust_app.build("link", topics.LINK_GROUP, settings, str(settings.data / "faust"))
 
         async def handle(chunk: Sequence[Any]) -> None:

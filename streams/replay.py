@@ -1,0 +1,202 @@
+"""Events from files through normalize, link and sink in one process, without Kafka.
+
+The files are lines as ``kcat -J`` prints them. Everything goes through the very functions that the stages run, in steps
+of `STEP` lines. A step writes the rows, then logs and links, then writes what linking gave: a kill between any two of
+these leaves rows that are written again with the same versions, or outputs that the linker gives again.
+
+The log offset counts only changes that are new to the linker, so a run after a kill gives the versions and person ids
+that an undisturbed run gives.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from avro.change import Place, RawEvent
+from avro.codec import DatumCodec
+from avro.envelope import Ignored
+from avro.record import DeadLetter, Mark, Record
+from avro.registry import LocalRegistry
+from avro.schema import shared_schema
+from connectors.clickhouse import Batch, Store, open_store
+from connectors.errors import TerminalError
+from connectors.feeds import Catalog
+from linkage.durable import DurableLinker
+from linkage.engine import LogEntry
+from linkage.outputs import Disposition, IdentityChange, Output, PersonChange
+from streams.normalize import Normalizer, Recorded
+from streams.settings import Settings
+
+STEP: Final = 2000
+"""Lines a step: two batches for the store and one fsync each."""
+
+
+class Summary(msgspec.Struct):
+    """What became of the lines that were read: the others sum to ``read``."""
+
+    read: int = 0
+    records: int = 0
+    deletes: int = 0
+    superseded: int = 0
+    ignored: int = 0
+    dead_letters: int = 0
+
+
+class _Line(msgspec.Struct):
+    """A message as ``kcat -J`` prints it; ``headers`` is a flat list of names and values."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None = None
+    payload: str | None = None
+    headers: list[str | None] | None = None
+    ts: int = 0
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
+    """Return the event of a line, or a dead letter that names file and line when it is none."""
+    try:
+        message = _decode_line(line)
+        headers = message.headers or []
+        if len(headers) % 2:
+            raise msgspec.ValidationError("headers are not names and values in turn")
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return DeadLetter(
+            feed="",
+            topic=f"file:{source}",
+            partition=0,
+            offset=number,
+            stage="replay",
+            rule="malformed_line",
+            error=f"line {number} of {source} is not a kcat -J message: {type(error).__name__}",
+            key=None,
+            value=line,
+        )
+    pairs = [(name or "", None if value is None else value.encode()) for name, value in zip(headers[::2], headers[1::2], strict=True)]
+    return RawEvent(
+        Place(message.topic, message.partition, message.offset),
+        None if message.key is None else message.key.encode(),
+        None if message.payload is None else message.payload.encode(),
+        pairs or None,
+        message.ts,
+    )
+
+
+def read_files(files: Sequence[str]) -> Iterator[RawEvent | DeadLetter]:
+    """Return the events of the files in the order given; ``-`` is standard input. Raises OSError."""
+    for name in files:
+        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")
+        with stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield parse_line(line, "standard input" if name == "-" else Path(name).name, number)
+
+
+class Replay:
+    """A store and a linker in a data folder, and the way of an event through both."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open both. Raises the errors of feeds, store and linker; a running hub on the folder is one."""
+        catalog = Catalog.load(settings.feeds)
+        self._normalizer = Normalizer(catalog, LocalRegistry())
+        self._identities = DatumCodec(shared_schema("Identity"))
+        self._persons = DatumCodec(shared_schema("Person"))
+        self._store: Store = open_store(settings.data / "store", "", catalog.store_tables())
+        self._linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority)
+        try:
+            self._write_outputs(self._linker.open())
+            self._linker.checkpoint()
+        except BaseException:
+            self.close()
+            raise
+
+    def run(
+        self,
+        events: Iterable[RawEvent | DeadLetter],
+        *,
+        progress: Callable[[int], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Summary:
+        """Take every event and return the counts. Between two steps it may be told to stop."""
+        summary = Summary()
+        iterator = iter(events)
+        while not should_stop():
+            step = list(itertools.islice(iterator, STEP))
+            if not step:
+                break
+            self._step(step, summary)
+            progress(len(step))
+        return summary
+
+    def close(self) -> None:
+        """Close linker and store."""
+        self._linker.close()
+        self._store.close()
+
+    def _step(self, events: Sequence[RawEvent | DeadLetter], summary: Summary) -> None:
+        batch = Batch()
+        log: list[Record | Mark] = []
+        newest: dict[str, int] = {}
+        for event in events:
+            summary.read += 1
+            outcomes = [event] if isinstance(event, DeadLetter) else self._normalizer.process(event)
+            for outcome in outcomes:
+                match outcome:
+                    case Recorded(record=record, datum=datum):
+                        batch.add_record(record.feed, datum, record)
+                        department = record.feed.partition(".")[0]
+                        newest[department] = max(newest.get(department, 0), record.source_time)
+                        if self._linker.engine.supersedes(record):
+                            summary.superseded += 1
+                        else:
+                            log.append(record)
+                    case Mark():
+                        batch.add_mark(outcome)
+                        log.append(outcome)
+                    case DeadLetter():
+                        batch.add_dead_letter(outcome)
+                        summary.dead_letters += 1
+                    case Ignored():
+                        summary.ignored += 1
+            if isinstance(outcomes[0], Mark):
+                summary.deletes += 1  # a TRUNCATE: its mark is all it leads to
+        self._store.writer.write(batch)
+        first = self._linker.offset
+        outputs = self._linker.apply([LogEntry(first + index, entry) for index, entry in enumerate(log)])
+        self._write_outputs(outputs, newest)
+        self._linker.checkpoint()
+        for output in outputs:
+            if isinstance(output, Disposition):
+                match output.outcome:
+                    case "applied":
+                        summary.records += 1
+                    case "deleted":
+                        summary.deletes += 1
+                    case "superseded":
+                        summary.superseded += 1
+                    case other:
+                        raise TerminalError(f"the linker answered {other!r}; this is a defect of renkou, report it")
+
+    def _write_outputs(self, outputs: Sequence[Output], frontiers: dict[str, int] | None = None) -> None:
+        batch = Batch()
+        for output in outputs:
+            if isinstance(output, IdentityChange):
+                batch.add_identity(self._identities.encode(output.to_avro()))
+            elif isinstance(output, PersonChange):
+                batch.add_person(self._persons.encode(output.to_avro()))
+        now = time.time_ns() // 1000
+        for department, frontier in (frontiers or {}).items():
+            for stage in ("captured", "normalized", "linked", "queryable"):
+                batch.add_frontier(department, stage, frontier, now)
+        self._store.writer.write(batch)
