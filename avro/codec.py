@@ -1,25 +1,27 @@
 """Encoding and decoding of what travels in renkou's topics, between typed values and Avro datums.
 
 Datums are without the wire format's five bytes; `avro.registry.frame` adds them. A record's datum starts with the
-header's fields, so `RecordCodec.decode_header` reads those and nothing behind them.
+header's fields, so `RecordCodec.decode_header` reads those and nothing behind them. Readers and writers are compiled
+for their schema (`avro.compiled`); fastavro takes the schemas that cannot be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import fastavro
 import msgspec
 
 from avro import version as versions
-from avro.errors import DecodeError
+from avro._plan import plan
+from avro.compiled import Conversion, Native, Reader, Writer, compile_reader, compile_writer, malformed
+from avro.errors import DecodeError, SchemaError
 from avro.record import Finding, Mark, MarkKind, Mention, Record
-from avro.schema import SCHEMA_FOLDER, Schema, header_of, plain, record_schema, shared_schema
-
-_asdict = msgspec.structs.asdict
+from avro.schema import SCHEMA_FOLDER, Schema, full_name, header_of, plain, record_schema, shared_schema
 
 
 class DatumCodec:
@@ -27,26 +29,85 @@ class DatumCodec:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        self._parsed = fastavro.parse_schema(plain(schema))
+        self._write, self._read = _compiled(plain(schema))
 
     def encode(self, values: Mapping[str, Any]) -> bytes:
         """Return the datum. Raises ValueError or TypeError when a value does not fit the schema."""
-        buffer = BytesIO()
-        fastavro.schemaless_writer(buffer, self._parsed, values)
-        return buffer.getvalue()
+        return self._write(values)
 
     def decode(self, datum: bytes) -> dict[str, Any]:
-        """Return the datum's fields. Raises DecodeError when the bytes are not of this schema."""
-        return read_datum(self._parsed, datum)
+        """Return the datum's fields. Raises DecodeError when the bytes are not one datum of this schema."""
+        values: dict[str, Any]
+        values, end = self._read(datum, 0)
+        if end != len(datum):
+            raise malformed(full_name(self.schema))
+        return values
+
+
+def _compiled(schema: Schema) -> tuple[Writer, Reader]:
+    try:
+        return compile_writer(schema), compile_reader(schema)
+    except SchemaError:
+        pass
+    return _reference(schema)
+
+
+def _reference(schema: Schema) -> tuple[Writer, Reader]:
+    """Return a writer and reader by fastavro, for what is Avro and not compiled. Raises SchemaError."""
+    name = full_name(schema)
+    try:
+        parsed = fastavro.parse_schema(schema)
+    except Exception as error:  # a malformed schema raises whatever it runs into
+        raise SchemaError(f"{name}: not an Avro schema: {type(error).__name__}: {error}; mend the .avsc") from error
+
+    def write(values: Any) -> bytes:
+        buffer = BytesIO()
+        try:
+            fastavro.schemaless_writer(
+                buffer, parsed, values, strict_allow_default=True, disable_tuple_notation=True
+            )
+        except Exception as error:  # its message may hold the value
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{name}: a value does not fit the schema; mend the mapping or the .avsc") from None
+        return buffer.getvalue()
+
+    def read(data: bytes | bytearray | memoryview, start: int) -> tuple[Any, int]:
+        buffer = BytesIO(data)
+        buffer.seek(start)
+        try:
+            values = fastavro.schemaless_reader(buffer, parsed, None)
+        except Exception:  # fastavro raises whatever the broken bytes run into
+            raise malformed(name) from None
+        return values, buffer.tell()
+
+    return write, read
 
 
 def read_datum(parsed: Any, datum: bytes) -> dict[str, Any]:
-    """Return the fields of ``datum``, written with the parsed schema. Raises DecodeError."""
+    """Return the fields of ``datum``, written with the schema that fastavro parsed. Raises DecodeError."""
     try:
         values: dict[str, Any] = fastavro.schemaless_reader(BytesIO(datum), parsed, None)
     except Exception as error:  # fastavro raises whatever the broken bytes run into
-        raise DecodeError("malformed_avro", f"the Avro datum cannot be read: {type(error).__name__}") from error
+        raise DecodeError("malformed_avro", f"the Avro datum cannot be read: {type(error).__name__}") from None
     return values
+
+
+def _from_flag(flag: bool) -> int:
+    if flag.__class__ is not bool:
+        raise TypeError("a flag is wanted, True or False; mend what made the record")
+    return 1 if flag else 0
+
+
+def _to_flag(number: int) -> bool:
+    if number not in (0, 1):
+        raise ValueError("a flag is 0 or 1")
+    return number == 1
+
+
+_CONVERSIONS: Final = {
+    "version": Conversion(versions.to_bytes, versions.from_bytes),
+    "is_deleted": Conversion(_from_flag, _to_flag),
+}
 
 
 class RecordCodec:
@@ -55,53 +116,42 @@ class RecordCodec:
     def __init__(self, feed: str, folder: Path = SCHEMA_FOLDER) -> None:
         self.feed = feed
         self.schema = record_schema(feed, folder)
-        self._whole = DatumCodec(self.schema)
-        self._header = DatumCodec(header_of(self.schema))
+        whole = plan(plain(self.schema))
+        # A record is its fields one after the other: three parts, each written and read on its own.
+        count = len(header_of(self.schema)["fields"])
+        header = replace(whole, fields=whole.fields[:count])
+        raw = whole.fields[count].node
+        elements = replace(whole, fields=whole.fields[count + 1 :])
+        natives = {
+            whole.name: Native(Record, leading=(feed,), conversions=_CONVERSIONS),
+            "renkou.Mention": Native(Mention),
+            "renkou.Finding": Native(Finding),
+        }
+        self._write_header, self._read_header = compile_writer(header, natives), compile_reader(header, natives)
+        self._write_raw, self._read_raw = compile_writer(raw), compile_reader(raw)
+        self._write_elements, self._read_elements = compile_writer(elements), compile_reader(elements)
 
     def encode(self, record: Record, raw: str | None, elements: Mapping[str, Any]) -> bytes:
-        """Return the datum of ``record`` with the source row and the feed's elements."""
-        values = _asdict(record)
-        values["version"] = versions.to_bytes(record.version)
-        values["is_deleted"] = 1 if record.is_deleted else 0
-        values["mentions"] = [_asdict(mention) for mention in record.mentions]
-        values["findings"] = [_asdict(finding) for finding in record.findings]
-        values["raw"] = raw
-        values.update(elements)
-        return self._whole.encode(values)
+        """Return the datum of ``record`` with the source row and the feed's elements.
+
+        Raises ValueError or TypeError when a value does not fit, an element without default is missing, or one is
+        not in the feed's schema.
+        """
+        return self._write_header(record) + self._write_raw(raw) + self._write_elements(elements)
 
     def decode_header(self, datum: bytes) -> Record:
         """Return the record without its elements. Raises DecodeError."""
-        return self._record(self._header.decode(datum))
+        record: Record = self._read_header(datum, 0)[0]
+        return record
 
     def decode(self, datum: bytes) -> tuple[Record, str | None, dict[str, Any]]:
         """Return the record, its raw row and its elements. Raises DecodeError."""
-        values = self._whole.decode(datum)
-        raw = values.pop("raw")
-        record = self._record(values)
-        for field in Record.__struct_fields__:
-            values.pop(field, None)
-        return record, raw, values
-
-    def _record(self, values: dict[str, Any]) -> Record:
-        return Record(
-            feed=self.feed,
-            op=values["op"],
-            key=values["key"],
-            version=versions.from_bytes(values["version"]),
-            is_deleted=values["is_deleted"] == 1,
-            snapshot=values["snapshot"],
-            source_time=values["source_time"],
-            captured_time=values["captured_time"],
-            topic=values["topic"],
-            partition=values["partition"],
-            offset=values["offset"],
-            previous_key=values["previous_key"],
-            next_key=values["next_key"],
-            unchanged=tuple(values["unchanged"]),
-            unchanged_elements=tuple(values["unchanged_elements"]),
-            mentions=tuple([Mention(**mention) for mention in values["mentions"]]),
-            findings=tuple([Finding(**finding) for finding in values["findings"]]),
-        )
+        record, position = self._read_header(datum, 0)
+        raw, position = self._read_raw(datum, position)
+        elements, end = self._read_elements(datum, position)
+        if end != len(datum):
+            raise malformed(full_name(self.schema))
+        return record, raw, elements
 
 
 class MarkCodec:
@@ -113,7 +163,8 @@ class MarkCodec:
 
     def encode(self, mark: Mark) -> bytes:
         """Return the datum of ``mark``."""
-        return self._datum.encode({**_asdict(mark), "kind": str(mark.kind), "version": versions.to_bytes(mark.version)})
+        values = {**msgspec.structs.asdict(mark), "kind": str(mark.kind), "version": versions.to_bytes(mark.version)}
+        return self._datum.encode(values)
 
     def decode(self, datum: bytes) -> Mark:
         """Return the mark. Raises DecodeError."""

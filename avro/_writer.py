@@ -1,0 +1,296 @@
+"""The writing half of `avro.compiled`: source text for a schema, and what that text calls.
+
+Each type's statements leave its bytes in one variable, so that a record is one ``join`` over its fields.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final, NoReturn
+
+from avro._plan import MISSING, Node, records_of
+from avro._source import Source
+from avro.native import Native
+
+_CHUNK: Final = 14
+_CHUNKS: Final = 1 << _CHUNK
+"""Variable-length numbers are put together two bytes at a time, from tables of 2 x 0.8 MB."""
+
+_MORE: Final = tuple([bytes((n & 127 | 128, n >> 7 | 128)) for n in range(_CHUNKS)])
+_LAST: Final = tuple([bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(_CHUNKS)])
+
+_PREFIX_LIMIT: Final = 512
+"""Lengths of strings whose prefix is looked up; longer ones are computed."""
+
+RANGES: Final = {"int": (-(1 << 31), (1 << 31) - 1), "long": (-(1 << 63), (1 << 63) - 1)}
+
+
+def varint(number: int) -> bytes:
+    """Return a number from 0 to 2**64 - 1 in Avro's variable-length form."""
+    if number < _CHUNKS:
+        return _LAST[number]
+    data = _MORE[number & _CHUNKS - 1]
+    number >>= _CHUNK
+    while number >= _CHUNKS:
+        data += _MORE[number & _CHUNKS - 1]
+        number >>= _CHUNK
+    return data + _LAST[number]
+
+
+@cache
+def _prefixes(branch: bytes) -> tuple[bytes, ...]:
+    return tuple([branch + varint(size << 1) for size in range(_PREFIX_LIMIT)])
+
+
+def _refuse(path: str, wanted: str, value: object) -> NoReturn:
+    raise TypeError(f"{path}: {wanted} is wanted, not {type(value).__name__}; mend the mapping or the .avsc")
+
+
+def _number(value: Any, path: str, kind: str) -> bytes:
+    """Return the bytes of an int or long."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        _refuse(path, kind, value)
+    low, high = RANGES[kind]
+    if not low <= value <= high:
+        raise ValueError(f"{path}: the number is out of the range of {kind}; mend the mapping or the .avsc")
+    return varint(value << 1 if value >= 0 else ~(value << 1))
+
+
+def _real(value: Any, path: str, kind: str) -> bytes:
+    """Return the bytes of a float or double; an integer is taken when nothing of it is lost."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            exact = float(value)
+        except OverflowError:
+            exact = math.inf
+        if exact != value:
+            raise ValueError(f"{path}: the integer is too large for {kind}; mend the mapping or the .avsc")
+        value = exact
+    if not isinstance(value, float):
+        _refuse(path, kind, value)
+    try:
+        return struct.pack("<f" if kind == "float" else "<d", value)
+    except OverflowError:
+        raise ValueError(f"{path}: the number is too large for {kind}; mend the mapping or the .avsc") from None
+
+
+def _bytes(value: Any, path: str) -> bytes:
+    if not isinstance(value, (bytes, bytearray)):
+        _refuse(path, "bytes", value)
+    return varint(len(value) << 1) + value
+
+
+def _fixed(value: Any, path: str, size: int) -> bytes:
+    if not isinstance(value, bytes):
+        _refuse(path, "bytes", value)
+    if len(value) != size:
+        raise ValueError(f"{path}: {size} bytes are wanted, not {len(value)}; mend the mapping or the .avsc")
+    return value
+
+
+def _fields(value: Any, path: str, names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record's fields, defaults filled in. Raises when one is missing or is none of the schema's."""
+    if not isinstance(value, Mapping):
+        _refuse(path, "a mapping", value)
+    fields = {**defaults, **value}
+    missing = [name for name in names if name not in fields]
+    if missing:
+        raise ValueError(f"{path}: {', '.join(missing)} is missing and has no default; mend the mapping or the .avsc")
+    if len(fields) != len(names):
+        raise ValueError(f"{path}: there are more fields than the schema has; mend the mapping or the .avsc")
+    return fields
+
+
+def _is_integer(value: object, kind: str) -> bool:
+    low, high = RANGES[kind]
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+_CONSTANTS: Final = {
+    "Mapping": Mapping,
+    "last": _LAST,
+    "varint": varint,
+    "refuse": _refuse,
+    "number": _number,
+    "real": _real,
+    "octets": _bytes,
+    "fixed": _fixed,
+    "complete": _fields,
+    "is_integer": _is_integer,
+    "double": struct.Struct("<d").pack,
+}
+
+
+class WriterSource(Source):
+    """Functions that write the values of a schema."""
+
+    def __init__(self, natives: Mapping[str, Native]) -> None:
+        super().__init__(_CONSTANTS)
+        self._natives = natives
+        self._records: dict[str, str] = {}
+
+    def function(self, node: Node, path: str) -> str:
+        """Add the function that writes a value of ``node``, and return its name."""
+        if node.kind == "record" and node.name in self._records:
+            return self._records[node.name]
+        for inner in records_of(node):  # a function stands before the one that calls it
+            self.function(inner, inner.name)
+        name = self.fresh("write")
+        if node.kind == "record":
+            self._records[node.name] = name
+        with self.block(f"def {name}(v):"):
+            pieces = self._record(node) if node.kind == "record" else [self._value(node, "v", path)]
+            self.add(f"return {pieces[0]}" if len(pieces) == 1 else f"return b''.join(({', '.join(pieces)}))")
+        return name
+
+    def _record(self, node: Node) -> list[str]:
+        native = self._natives.get(node.name)
+        variables = [self.fresh("v") for _ in node.fields]
+        if native is not None:
+            native.check(node.name, tuple([field.name for field in node.fields]))
+            with self.block(f"if not isinstance(v, {self.constant(native.struct)}):"):
+                self.add(f"refuse({node.name!r}, {native.struct.__name__!r}, v)")
+            for field, variable in zip(node.fields, variables, strict=True):
+                value = f"v.{field.name}"
+                if field.name in native.conversions:
+                    value = f"{self.constant(native.conversions[field.name].to_avro)}({value})"
+                self.add(f"{variable} = {value}")
+        else:
+            self._take_apart(node, variables)
+        return [
+            self._value(field.node, variable, f"{node.name}.{field.name}")
+            for field, variable in zip(node.fields, variables, strict=True)
+        ] or ["b''"]
+
+    def _take_apart(self, node: Node, variables: list[str]) -> None:
+        names = tuple([field.name for field in node.fields])
+        defaults = {field.name: field.default for field in node.fields if field.default is not MISSING}
+        complete = f"v = complete(v, {node.name!r}, {self.constant(names)}, {self.constant(defaults)})"
+        # The common case is a dict with all fields: one call then takes them out.
+        condition = f"if v.__class__ is not dict or len(v) != {len(names)}"
+        if not names:
+            with self.block(f"{condition}:"):
+                self.add(complete)
+            return
+        get = self.constant(itemgetter(*names))
+        targets = ", ".join(variables)
+        with self.block(f"{condition}:"):
+            self.add(complete)
+        with self.block("try:"):
+            self.add(f"{targets} = {get}(v)")
+        with self.block("except KeyError:"):
+            self.add(complete)
+            self.add(f"{targets} = {get}(v)")
+
+    def _value(self, node: Node, var: str, path: str, branch: bytes = b"") -> str:
+        """Add the statements that write ``var``, behind the index of its branch; return the name of the bytes."""
+        piece = self.fresh("p")
+        where = repr(path)
+        if node.kind == "string":
+            size = self.fresh("n")
+            with self.block(f"if {var}.__class__ is not str and not isinstance({var}, str):"):
+                self.add(f"refuse({where}, 'str', {var})")
+            self.add(f"{piece} = {var}.encode()")
+            self.add(f"{size} = len({piece})")
+            table = self.constant(_prefixes(branch))
+            prefix = f"{table}[{size}] if {size} < {_PREFIX_LIMIT} else {branch!r} + varint({size} << 1)"
+            self.add(f"{piece} = ({prefix}) + {piece}")
+            return piece
+        if node.kind == "union":
+            self._union(node, var, path, piece)
+            return piece
+        if node.kind in ("array", "map"):
+            self._container(node, var, path, piece)
+        else:
+            self.add(f"{piece} = {self._scalar(node, var, where)}")
+        if branch:
+            self.add(f"{piece} = {branch!r} + {piece}")
+        return piece
+
+    def _scalar(self, node: Node, var: str, where: str) -> str:
+        """Return the expression of a value's bytes."""
+        if node.kind == "null":
+            return f"b'' if {var} is None else refuse({where}, 'None', {var})"
+        if node.kind == "boolean":
+            return f"b'\\1' if {var} is True else b'\\0' if {var} is False else refuse({where}, 'bool', {var})"
+        if node.kind in RANGES:
+            small = f"{var}.__class__ is int and 0 <= {var} < {_CHUNKS >> 1}"
+            return f"last[{var} << 1] if {small} else number({var}, {where}, {node.kind!r})"
+        if node.kind == "double":
+            return f"double({var}) if {var}.__class__ is float else real({var}, {where}, 'double')"
+        if node.kind == "float":
+            return f"real({var}, {where}, 'float')"
+        if node.kind == "bytes":
+            return f"octets({var}, {where})"
+        if node.kind == "fixed":
+            fits = f"{var}.__class__ is bytes and len({var}) == {node.size}"
+            return f"{var} if {fits} else fixed({var}, {where}, {node.size})"
+        if node.kind == "enum":
+            table = self.constant({symbol: varint(index << 1) for index, symbol in enumerate(node.symbols)})
+            known = f"isinstance({var}, str) and {var} in {table}"
+            return f"{table}[{var}] if {known} else refuse({where}, 'a symbol of {node.name}', {var})"
+        return f"{self._records[node.name]}({var})"
+
+    def _union(self, node: Node, var: str, path: str, piece: str) -> None:
+        word = "if"
+        nullable = len(node.branches) == 2 and any(branch.kind == "null" for branch in node.branches)
+        order = sorted(range(len(node.branches)), key=lambda index: node.branches[index].kind != "null")
+        for index in order:
+            branch = node.branches[index]
+            # In a nullable type what is not null is left to the other branch, which says what it wants.
+            last = nullable and branch.kind != "null"
+            with self.block("else:" if last else f"{word} {self._test(branch, var)}:"):
+                inner = self._value(branch, var, path, varint(index << 1))
+                self.add(f"{piece} = {inner}")
+            word = "elif"
+        if not nullable:
+            with self.block("else:"):
+                self.add(f"refuse({path!r}, 'a value of the union', {var})")
+
+    def _test(self, node: Node, var: str) -> str:
+        """Return the condition under which the value means this branch."""
+        if node.kind in RANGES:
+            return f"is_integer({var}, {node.kind!r})"
+        return {
+            "null": f"{var} is None",
+            "boolean": f"{var}.__class__ is bool",
+            "float": f"isinstance({var}, (int, float)) and {var}.__class__ is not bool",
+            "double": f"isinstance({var}, (int, float)) and {var}.__class__ is not bool",
+            "string": f"isinstance({var}, str)",
+            "bytes": f"isinstance({var}, (bytes, bytearray))",
+            "fixed": f"isinstance({var}, bytes) and len({var}) == {node.size}",
+            "enum": f"isinstance({var}, str) and {var} in {node.symbols!r}",
+            "array": f"isinstance({var}, (list, tuple))",
+            "map": f"isinstance({var}, Mapping)",
+            "record": f"isinstance({var}, {self._class_of(node)})",
+        }[node.kind]
+
+    def _class_of(self, node: Node) -> str:
+        native = self._natives.get(node.name)
+        return "Mapping" if native is None else self.constant(native.struct)
+
+    def _container(self, node: Node, var: str, path: str, piece: str) -> None:
+        """Add an array or a map: one block with its count, then the empty block."""
+        types, wanted = ("(list, tuple)", "list or tuple") if node.kind == "array" else ("Mapping", "a mapping")
+        with self.block(f"if not isinstance({var}, {types}):"):
+            self.add(f"refuse({path!r}, {wanted!r}, {var})")
+        with self.block(f"if not {var}:"):
+            self.add(f"{piece} = b'\\0'")
+        with self.block("else:"):
+            parts, item = self.fresh("a"), self.fresh("x")
+            self.add(f"{parts} = [varint(len({var}) << 1)]")
+            if node.kind == "array":
+                loop = self.block(f"for {item} in {var}:")
+            else:
+                key = self.fresh("k")
+                loop = self.block(f"for {key}, {item} in {var}.items():")
+            with loop:
+                if node.kind == "map":
+                    self.add(f"{parts}.append({self._value(Node('string'), key, path + ' (key)')})")
+                self.add(f"{parts}.append({self._value(node.item, item, path + '[]')})")
+            self.add(f"{parts}.append(b'\\0')")
+            self.add(f"{piece} = b''.join({parts})")
