@@ -67,7 +67,7 @@ def chunk_agent(app: faust.App, topics: Sequence[str], handler: ChunkHandler) ->
             await handler(event.value)
             event.ack()
 
-    app.agent(source, name="chunks", concurrency=1)(consume)
+    app.agent(source, concurrency=1)(consume)
 
 
 

@@ -55,7 +55,7 @@ class Consumer(driver.Consumer):
                     if run and (active is None or tp in active):
                         await self._deliver(tp, run)
                 if not self.flow_active:
-                    await self._seek_after_suspension()
+                    await self.perform_seek()
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
@@ -76,15 +76,18 @@ class Consumer(driver.Consumer):
             value=tuple(run),
             checksum=None,
             tp=tp,
+            # Streams drop messages of another generation than the current one.
+            generation_id=self.app.consumer_generation_id,
         )
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         self._delivered.setdefault(tp, deque()).append(message)
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
         self._read_offset[tp] = last.offset
 
-    async def _seek_after_suspension(self) -> None:
+    async def perform_seek(self) -> None:
+        # Everything from the committed offset on is fetched again, also what streams have dropped meanwhile.
         self._delivered.clear()
-        await self.perform_seek()
+        await super().perform_seek()
 
     def _new_offset(self, tp: TP) -> int | None:
         """Return the offset to commit: behind the last chunk that is acknowledged together with all before it."""
