@@ -1,0 +1,9 @@
+"""The stack of one machine: PostgreSQL, Kafka, Connect with Debezium, the schema registry, and who keeps them running."""
+
+from __future__ import annotations
+
+from connectors.stack.local import HUB, LocalStack, owner
+from connectors.stack.process import ProcessSpec
+from connectors.stack.supervisor import Event, State, Status, Supervisor
+
+__all__ = ["HUB", "Event", "LocalStack", "ProcessSpec", "State", "Status", "Supervisor", "owner"]

@@ -1,0 +1,44 @@
+"""``python -m connectors.stack.fetch``: downloads the jars of the one-machine stack once, with progress."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from connectors.errors import StackError
+from connectors.stack import jars
+
+
+def main() -> int:
+    """Fetch what is missing. Returns the exit code."""
+    console = Console(stderr=True)
+    started = time.monotonic()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[file]}"),
+    )
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("jars", total=len(jars.missing()), file="")
+            fetched = jars.fetch(
+                lambda file, done, total: bar.update(task, completed=done, total=total, file=file)
+            )
+    except StackError as error:
+        console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    if fetched:
+        console.print(
+            f"{fetched} jars downloaded in {time.monotonic() - started:.0f} s into {jars.CACHE_FOLDER}",
+            soft_wrap=True,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

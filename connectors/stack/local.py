@@ -1,0 +1,286 @@
+"""The stack of one machine on one data folder: what ``renkou demo``, ``renkou up`` and the tests start."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import logging.handlers
+import os
+import queue
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Final, Self
+
+from connectors import debezium, endpoints
+from connectors.endpoints import Endpoints
+from connectors.errors import ConnectorError, StackError
+from connectors.stack import connect, jars, kafka, ports, postgresql, registry, secrets
+from connectors.stack.process import ProcessSpec, end_leftovers
+from connectors.stack.supervisor import Event, State, Status, Supervisor
+
+INFRASTRUCTURE: Final = ("postgresql", "kafka", "registry", "connect")
+
+HUB: Final = ("normalize", "link", "store")
+"""The hub's own processes, whose HTTP ports are chosen here so that they are known before they start."""
+
+PORTS: Final = ("postgresql", "kafka", "kafka-controller", "registry", "connect", *HUB)
+
+LOCK_FILE: Final = "supervisor.lock"
+
+FREE_BYTES: Final = 1024**3
+"""Kafka, PostgreSQL and the store take about 600 MB before the first record."""
+
+HEAL_SECONDS: Final = 3.0
+"""Between two looks at the connectors' tasks: what a task loses by a failure that Debezium itself does not retry."""
+
+LOG_BYTES: Final = 4 * 1024 * 1024
+
+Progress = Callable[[Event], None]
+
+
+class LocalStack:
+    """Everything that is a server of its own in production. Use it as a context manager, or call ``stop``.
+
+    1. ``start`` runs the infrastructure. 2. The caller prepares it (``ensure_databases``, topics, connectors) and 3. adds
+    the hub's processes. 4. ``publish`` writes ``endpoints.json`` and keeps it true.
+    """
+
+    def __init__(self, data: Path, progress: Progress = lambda event: None) -> None:
+        self.data = data.absolute()
+        self.ports: dict[str, int] = {}
+        self._progress = progress
+        self._lock: int | None = None
+        self._supervisor: Supervisor | None = None
+        self._secrets: secrets.Secrets | None = None
+        self._departments: tuple[str, ...] = ()
+        self._published = False
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._keeper: threading.Thread | None = None
+        self._log = logging.Logger("renkou.stack")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the infrastructure and return when all of it is healthy.
+
+        Raises StackError, with everything stopped again, when another hub runs on the folder, when something is missing
+        on this machine, or when a part does not start. Blocks for about ten seconds, the first time twice that.
+        """
+        jars.require()
+        self._open()
+        try:
+            self._start()
+        except OSError as error:
+            self.stop()
+            raise StackError(
+                f"{self.data}: {error.strerror}; fix it or choose another folder with --data"
+            ) from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def _open(self) -> None:
+        try:
+            # PostgreSQL's account must pass through it; everything inside is closed to others.
+            self.data.mkdir(mode=0o711 if os.getuid() == 0 else 0o700, parents=True, exist_ok=True)
+            self._lock = acquire(self.data)
+        except OSError as error:
+            raise StackError(
+                f"{self.data}: {error.strerror}; fix it or choose another folder with --data"
+            ) from error
+
+    def _start(self) -> None:
+        (self.data / "logs").mkdir(mode=0o700, exist_ok=True)
+        handler = logging.handlers.RotatingFileHandler(
+            self.data / "logs" / "supervisor.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8"
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._log.addHandler(handler)
+        free = shutil.disk_usage(self.data).free
+        if free < FREE_BYTES:
+            raise StackError(
+                f"{self.data}: only {free // 1024**2} MB free, {FREE_BYTES // 1024**2} are needed; free space or use --data"
+            )
+        for name in end_leftovers(self.data / "run"):
+            self._log.warning("%s of an earlier start was still running: ended", name)
+        self.ports = ports.allocate(self.data, PORTS)
+        self._secrets = secrets.load(self.data)
+        self._supervisor = Supervisor(self.data, self._specs(self._secrets), self._events.put)
+        self._keeper = threading.Thread(target=self._keep, name="stack-keeper", daemon=True)
+        self._keeper.start()
+        self._supervisor.start()
+        self._supervisor.wait_ready(INFRASTRUCTURE)
+
+    def _specs(self, known: secrets.Secrets) -> Sequence[ProcessSpec]:
+        port = self.ports
+        return (
+            postgresql.spec(self.data, port["postgresql"], known.administrator),
+            kafka.spec(self.data, port["kafka"], port["kafka-controller"]),
+            registry.spec(self.data, port["registry"]),
+            connect.spec(self.data, port["connect"], port["kafka"], known.capture),
+        )
+
+    @property
+    def capture_password(self) -> str:
+        """The password of the capture role. Known once started."""
+        assert self._secrets is not None
+        return self._secrets.capture
+
+    def dsn(self, department: str) -> str:
+        """Return the administrator's address of a department's database."""
+        assert self._secrets is not None
+        return postgresql.dsn(self.ports["postgresql"], department, self._secrets.administrator)
+
+    def ensure_databases(self, departments: Sequence[str]) -> None:
+        """Create the departments' databases where they are missing. Raises StackError."""
+        assert self._secrets is not None
+        postgresql.ensure_databases(self.ports["postgresql"], self._secrets.administrator, departments)
+        self._departments = tuple(departments)
+
+    def endpoints(self) -> Endpoints:
+        """Return where everything listens now."""
+        url = {name: f"http://{ports.HOST}:{self.ports[name]}" for name in HUB}
+        running = {status.name: status.pid for status in self.status() if status.pid is not None}
+        return Endpoints(
+            sources={department: self.dsn(department) for department in self._departments},
+            kafka=kafka.bootstrap(self.ports["kafka"]),
+            connect=connect.url(self.ports["connect"]),
+            registry=registry.url(self.ports["registry"]),
+            clickhouse=url["store"],
+            console=url["store"],
+            link=url["link"],
+            metrics={name: f"{url[name]}/metrics" for name in HUB},
+            pids={"supervisor": os.getpid(), **running},
+        )
+
+    def status(self) -> tuple[Status, ...]:
+        """Return every process as it is now; empty before the start."""
+        return self._supervisor.status() if self._supervisor is not None else ()
+
+    def add(self, specs: Iterable[ProcessSpec]) -> None:
+        """Start further processes and return when they are healthy. Raises StackError."""
+        assert self._supervisor is not None
+        added = tuple(specs)
+        self._supervisor.add(added)
+        self._supervisor.wait_ready(spec.name for spec in added)
+
+    def publish(self) -> None:
+        """Write ``endpoints.json``, and again whenever a process was restarted."""
+        endpoints.save(self.data, self.endpoints())
+        self._published = True
+
+    def run_until_signal(self) -> None:
+        """Block until SIGINT, SIGTERM or SIGHUP. Main thread only; a second signal kills instead of stopping."""
+        asked = threading.Event()
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if asked.is_set() and self._supervisor is not None:
+                self._supervisor.hurry()
+            asked.set()
+
+        before = {number: signal.signal(number, on_signal) for number in signals}
+        try:
+            asked.wait()
+            self.stop()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def stop(self) -> None:
+        """Stop everything in order and wait for it. May be called at any time, also twice."""
+        if self._supervisor is not None:
+            (self.data / endpoints.FILE_NAME).unlink(missing_ok=True)
+            self._published = False
+            self._supervisor.stop()
+        if self._keeper is not None:
+            self._events.put(None)
+            self._keeper.join()
+            self._keeper = None
+        for handler in list(self._log.handlers):
+            handler.close()
+            self._log.removeHandler(handler)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _keep(self) -> None:
+        """Write events down, keep ``endpoints.json`` true, restart what only Connect's interface can restart."""
+        next_heal = time.monotonic() + HEAL_SECONDS
+        while True:
+            try:
+                event = self._events.get(timeout=max(0.0, next_heal - time.monotonic()))
+                if event is None:
+                    return
+                self._record(event)
+            except queue.Empty:
+                next_heal = time.monotonic() + HEAL_SECONDS
+                self._heal()
+
+    def _record(self, event: Event) -> None:
+        level = logging.WARNING if event.state is State.BACKING_OFF else logging.INFO
+        self._log.log(level, "%s %s %s", event.name, event.state.value, event.detail)
+        self._progress(event)
+        if self._published and event.state is State.READY:
+            try:
+                endpoints.save(self.data, self.endpoints())
+            except OSError as error:
+                self._log.error(
+                    "%s: %s; free space, it is written again at the next restart",
+                    endpoints.FILE_NAME,
+                    error.strerror,
+                )
+
+    def _heal(self) -> None:
+        if any(status.name == "connect" and status.state is State.READY for status in self.status()):
+            try:
+                for task in debezium.restart_failed(connect.url(self.ports["connect"])):
+                    self._log.warning("connector %s had failed: restarted", task)
+            except ConnectorError as error:
+                self._log.warning("%s", error)
+
+
+def acquire(data: Path) -> int:
+    """Take the lock of ``data`` and return it as a file descriptor. Raises StackError when a hub runs there."""
+    descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise StackError(
+            f"a hub is already running on {data}; stop it with 'renkou down --data {data}' or choose another folder"
+        ) from error
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    return descriptor
+
+
+def owner(data: Path) -> int | None:
+    """Return the process id of the supervisor that runs on ``data``, None when none does."""
+    while True:
+        try:
+            descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.pread(descriptor, 32, 0).strip()
+            if text.isdigit():
+                return int(text)
+            time.sleep(0.01)  # between its two steps, taking the lock and writing its id
+        else:
+            return None
+        finally:
+            os.close(descriptor)
