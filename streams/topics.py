@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-RECORDS: Final = "renkou.records"
-IDENTITIES: Final = "renkou.identities"
-PERSONS: Final = "renkou.persons"
-DEAD_LETTERS: Final = "renkou.dead-letters"
+from connectors.debezium import topic_prefix
+from connectors.topics import DEAD_LETTERS, IDENTITIES, PERSONS, RECORDS
 
 NORMALIZE_GROUP: Final = "renkou-normalize"
 LINK_GROUP: Final = "renkou-link"
@@ -16,9 +14,16 @@ STORE_GROUP: Final = "renkou-store"
 
 def heartbeat(department: str) -> str:
     """Return the topic of a department's Debezium heartbeats."""
-    return f"__debezium-heartbeat.cdc.{department}"
+    return f"__debezium-heartbeat.{topic_prefix(department)}"
 
 
-def signals(department: str) -> str:
-    """Return the topic through which a department's connector is asked for incremental snapshots."""
-    return f"renkou.signals.{department}"
+__all__ = [
+    "DEAD_LETTERS",
+    "IDENTITIES",
+    "LINK_GROUP",
+    "NORMALIZE_GROUP",
+    "PERSONS",
+    "RECORDS",
+    "STORE_GROUP",
+    "heartbeat",
+]

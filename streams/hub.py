@@ -1,0 +1,105 @@
+"""The hub on one machine: what makes the stack's servers ready for it, and its own processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import httpx
+import psycopg
+from psycopg import sql
+
+from connectors import debezium, topics
+from connectors.debezium import Capture, CapturedTable, Source
+from connectors.errors import TransientError
+from connectors.feeds import Catalog, Feed
+from connectors.simulate import schema as simulated
+from connectors.stack import HUB, LocalStack, ProcessSpec
+from connectors.stack import connect as connect_process
+
+HEALTH_SECONDS: Final = 3.0
+
+Say = Callable[[str], None]
+
+
+def captured_tables(catalog: Catalog, department: str) -> tuple[CapturedTable, ...]:
+    """Return the tables of a department's feeds as its connector reads them."""
+    return tuple(_captured(feed) for feed in catalog.feeds if feed.department == department)
+
+
+def _captured(feed: Feed) -> CapturedTable:
+    return CapturedTable(feed.schema, feed.table, tuple(feed.columns), tuple(feed.key))
+
+
+def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON, say: Say = lambda _: None) -> None:
+    """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
+    say("databases")
+    stack.ensure_databases(catalog.departments)
+    for department in catalog.departments:
+        simulated.create(stack.dsn(department), department)
+        _administer(stack, catalog, department)
+    endpoints = stack.endpoints()
+    say("topics")
+    captured = [
+        spec
+        for department in catalog.departments
+        for spec in topics.capture_topics(department, captured_tables(catalog, department))
+    ]
+    topics.ensure_topics(endpoints.kafka, [*topics.hub_topics(), *captured], replication=1)
+    say("connectors")
+    connectors = [
+        debezium.connector(
+            _source(stack, department),
+            captured_tables(catalog, department),
+            capture=capture,
+            kafka=endpoints.kafka,
+            registry=endpoints.registry,
+        )
+        for department in catalog.departments
+    ]
+    debezium.apply(endpoints.connect, connectors)
+    debezium.wait_running(endpoints.connect, [connector.name for connector in connectors])
+
+
+def _administer(stack: LocalStack, catalog: Catalog, department: str) -> None:
+    """Be the source's administrator: run what ``renkou connect sql`` prints, and set the role's password."""
+    tables = captured_tables(catalog, department)
+    try:
+        with psycopg.connect(stack.dsn(department), autocommit=True) as connection:
+            connection.execute(debezium.source_sql(department, tables).encode())
+            connection.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(debezium.ROLE), stack.capture_password)
+            )
+    except psycopg.OperationalError as error:
+        raise TransientError(f"the database of {department} does not answer; see DIR/logs/postgresql.log") from error
+
+
+def _source(stack: LocalStack, department: str) -> Source:
+    reference = f"${{file:{connect_process.secrets_file(stack.data)}:password}}"
+    return Source(department, "127.0.0.1", stack.ports["postgresql"], department, debezium.ROLE, reference)
+
+
+def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
+    """Return the hub's processes. They are healthy when ready: partitions assigned, store and broker reachable."""
+    return [
+        ProcessSpec(
+            name=stage,
+            argv=(sys.executable, "-m", "streams.cli", "run", stage, "--data", str(data), "--port", str(ports[stage])),
+            health=_ready(ports[stage]),
+            env={"PYTHONUNBUFFERED": "1"},
+        )
+        for stage in HUB
+    ]
+
+
+def _ready(port: int) -> Callable[[], bool]:
+    def ready() -> bool:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=HEALTH_SECONDS).status_code == httpx.codes.OK
+
+    return ready
+
+
+__all__ = ["captured_tables", "hub_specs", "prepare"]
