@@ -1,0 +1,226 @@
+"""The three ways in which Connect writes an event: JSON, JSON with its schema, and Avro behind a registry's id.
+
+Whatever the way, the same change gives the same values: those of Debezium's plain JSON. Each message says itself
+what it is, so a topic may change its format in the middle, as it does when a connector's converter is replaced.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from avro.codec import DatumCodec
+from avro.errors import DecodeError, SchemaError
+from avro.registry import WIRE_HEADER, Registry, schema_id_of
+from avro.schema import Schema, inline
+
+Row = dict[str, Any]
+
+AVRO_MAGIC: Final = 0
+"""First byte of Confluent's wire format; JSON text never begins with it."""
+
+# Types that both JSON parsers give alike. Floats and nested values are left to the exact one: orjson is quicker,
+# but turns an integer beyond 64 bits into a float.
+_ALIKE: Final = frozenset((str, int, bool, type(None)))
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The fields of Debezium's ``source`` block that renkou reads."""
+
+    name: str | None = None
+    connector: str | None = None
+    db: str | None = None
+    schema: str | None = None
+    table: str | None = None
+    snapshot: str | None = None
+    sequence: str | None = None
+    lsn: int | None = None
+    ts_us: int | None = None
+    ts_ms: int | None = None
+
+
+class Envelope(msgspec.Struct):
+    """One message's value. ``after`` and ``before`` are None when null or absent; ``status`` is only in the
+    connector's transaction messages."""
+
+    op: str | None
+    before: Row | None
+    after: Row | None
+    source: Source | None
+    ts_us: int | None
+    ts_ms: int | None
+    status: str | None
+
+
+class _JsonEnvelope(msgspec.Struct):
+    op: str | None = None
+    before: msgspec.Raw = msgspec.Raw()
+    after: msgspec.Raw = msgspec.Raw()
+    source: Source | None = None
+    ts_us: int | None = None
+    ts_ms: int | None = None
+    status: str | None = None
+    payload: msgspec.Raw = msgspec.Raw()
+
+
+_json_envelope: Final = msgspec.json.Decoder(_JsonEnvelope)
+_json_value: Final = msgspec.json.Decoder()
+
+
+class WireReader:
+    """Reads keys and values of captured topics. ``registry`` is None where no Avro is expected."""
+
+    def __init__(self, registry: Registry | None) -> None:
+        self._registry = registry
+        self._datums: dict[int, _AvroReader] = {}
+
+    def envelope(self, value: bytes) -> Envelope | None:
+        """Return the envelope, None when the value is a wrapped null (a tombstone).
+
+        Raises DecodeError, and RegistryUnavailableError when a schema must be asked for and nobody answers.
+        """
+        if value[:1] == b"\0":
+            return _avro_envelope(self._avro(value))
+        document = _decode_envelope(value)
+        if document.payload and document.op is None:
+            if bytes(document.payload) == b"null":
+                return None
+            document = _decode_envelope(document.payload)
+        return Envelope(
+            op=document.op,
+            before=_row(document.before, "before"),
+            after=_row(document.after, "after"),
+            source=document.source,
+            ts_us=document.ts_us,
+            ts_ms=document.ts_ms,
+            status=document.status,
+        )
+
+    def key(self, data: bytes) -> Row:
+        """Return the columns of a message key, or of a header that holds one. Raises as `envelope` does."""
+        if data[:1] == b"\0":
+            values = self._avro(data)
+        else:
+            values = self._json(data, "key")
+            if values.keys() == {"schema", "payload"} and isinstance(values["schema"], dict):
+                values = values["payload"]
+        if not isinstance(values, dict) or not values:
+            raise DecodeError("wrong_type", "the key is not an object of columns; look at the connector's converters")
+        return values
+
+    def document(self, data: bytes) -> Row:
+        """Return a message that is not a change, such as a heartbeat, as its fields. Raises as `envelope` does."""
+        if data[:1] == b"\0":
+            return self._avro(data)
+        values = self._json(data, "value")
+        payload = values.get("payload")
+        return payload if isinstance(payload, dict) else values
+
+    def _json(self, data: bytes, part: str) -> Row:
+        try:
+            values = _json_value.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _not_json(part) from error
+        if not isinstance(values, dict):
+            raise DecodeError("wrong_type", f"the {part} is JSON, but not an object; look at what writes this topic")
+        return values
+
+    def _avro(self, message: bytes) -> Row:
+        schema_id = schema_id_of(message)
+        if schema_id is None:
+            raise DecodeError("malformed_avro", "the message begins like Avro but is too short; look at its producer")
+        reader = self._datums.get(schema_id)
+        if reader is None:
+            reader = self._datums[schema_id] = self._reader(schema_id)
+        return reader.read(message[WIRE_HEADER:])
+
+    def _reader(self, schema_id: int) -> _AvroReader:
+        if self._registry is None:
+            raise DecodeError("no_registry", "the message is Avro and no registry is set; set RENKOU_REGISTRY")
+        try:
+            return _AvroReader(self._registry.schema(schema_id))
+        except SchemaError as error:
+            raise DecodeError(
+                "unknown_schema", f"schema {schema_id} is not in the registry; is it the connector's registry?"
+            ) from error
+
+
+class _AvroReader:
+    """Datums of one writer's schema, with values as JSON has them: bytes are base64 text."""
+
+    def __init__(self, schema: Schema) -> None:
+        if not isinstance(schema, dict) or schema.get("type") != "record":
+            raise SchemaError("a key or value whose schema is no record cannot be read; look at the converters")
+        try:
+            self._codec = DatumCodec(inline(schema))
+        except Exception as error:  # fastavro raises whatever a malformed schema runs into
+            raise SchemaError(f"a registered schema cannot be used: {type(error).__name__}; look at it") from error
+        self._jsonify: Callable[[Any], Any] | None = _as_json if _holds_bytes(schema) else None
+
+    def read(self, datum: bytes) -> Row:
+        values: Row = self._codec.decode(datum)
+        if self._jsonify is not None:
+            values = self._jsonify(values)
+        return values
+
+
+def _decode_envelope(data: bytes | msgspec.Raw) -> _JsonEnvelope:
+    try:
+        return _json_envelope.decode(data)
+    except msgspec.ValidationError as error:
+        # The text names a type and a path, never a value.
+        raise DecodeError("wrong_type", f"the value is no Debezium envelope: {error}; look at its producer") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _not_json("value") from error
+
+
+def _not_json(part: str) -> DecodeError:
+    return DecodeError("not_json", f"the {part} is neither JSON nor Avro; look at what writes this topic")
+
+
+def _row(raw: msgspec.Raw, part: str) -> Row | None:
+    if not raw or memoryview(raw)[:4] == b"null":
+        return None
+    try:
+        row = orjson.loads(memoryview(raw))
+        if isinstance(row, dict) and not _ALIKE.issuperset(map(type, row.values())):
+            row = _json_value.decode(raw)
+    except (orjson.JSONDecodeError, msgspec.DecodeError) as error:
+        raise _not_json("value") from error
+    if not isinstance(row, dict):
+        raise DecodeError("wrong_type", f"'{part}' is not an object of columns; is it a flattened topic?")
+    return row
+
+
+def _avro_envelope(values: Row) -> Envelope:
+    try:
+        return msgspec.convert({**_ABSENT, **values}, Envelope)
+    except msgspec.ValidationError as error:
+        raise DecodeError("wrong_type", f"the value is no Debezium envelope: {error}; look at its producer") from error
+
+
+_ABSENT: Final[Mapping[str, None]] = dict.fromkeys(Envelope.__struct_fields__)
+
+
+def _holds_bytes(node: Any) -> bool:
+    if isinstance(node, dict):
+        return _holds_bytes(node["type"]) or any(
+            _holds_bytes(part) for part in (node.get("items"), node.get("values"), *node.get("fields", ()))
+        )
+    if isinstance(node, list):
+        return any(map(_holds_bytes, node))
+    return node in ("bytes", "fixed")
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _as_json(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_as_json(part) for part in value]
+    return value

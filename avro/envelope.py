@@ -1,0 +1,138 @@
+"""Debezium's envelope: from the bytes of a captured event to a `Change`.
+
+Follows Debezium 3's PostgreSQL connector: operations r c u d t m, tombstones, primary-key changes as a delete and a
+create with headers, snapshot markers, positions as ``lsn`` and ``sequence``. Column values stay as Debezium's plain
+JSON has them; what they mean is the feed's to say.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from avro.change import Change, Op, RawEvent
+from avro.debezium_keys import NEW_KEY_HEADER, OLD_KEY_HEADER, header_key, key_text
+from avro.debezium_toast import PLACEHOLDER, Unavailable
+from avro.debezium_wire import Envelope, Row, Source, WireReader
+from avro.errors import DecodeError
+from avro.registry import Registry
+from avro.version import postgresql_version
+
+SourceKind = Literal["postgresql"]
+
+TOPIC_PREFIX: Final = "cdc."
+"""Before the department in a connector's ``topic.prefix``, which Debezium repeats as ``source.name``."""
+
+MICROSECONDS_PER_MILLISECOND: Final = 1000
+
+_OPS: Final = {str(op): op for op in Op}
+_TRANSACTION_STATUS: Final = frozenset(("BEGIN", "END"))
+
+_sequence: Final = msgspec.json.Decoder(list[str | None])
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """An event that is not about a row: ``tombstone``, ``transaction`` or ``message``."""
+
+    reason: str
+
+
+class EnvelopeDecoder:
+    """Decodes captured events. Holds the schemas it has met, and nothing else, between two events."""
+
+    def __init__(self, registry: Registry | None, *, unavailable_placeholder: str = PLACEHOLDER) -> None:
+        self._wire = WireReader(registry)
+        self._unavailable = Unavailable(unavailable_placeholder)
+
+    def decode(self, event: RawEvent, generation: int, kind: SourceKind = "postgresql") -> Change | Ignored:
+        """Return the change, or why there is none.
+
+        ``generation`` is the source's, raised by hand when it is restored. Raises DecodeError, whose rule is one of
+        not_json, malformed_avro, no_registry, unknown_schema, wrong_type, unknown_op, missing_key, missing_after,
+        missing_source, missing_time, missing_position, foreign_source, unreadable_header; and
+        RegistryUnavailableError when the event can be read later.
+        """
+        if event.value is None:
+            return Ignored("tombstone")
+        envelope = self._wire.envelope(event.value)
+        if envelope is None:
+            return Ignored("tombstone")
+        op = _OPS.get(envelope.op or "")
+        if op is None:
+            if envelope.op is None and envelope.status in _TRANSACTION_STATUS:
+                return Ignored("transaction")
+            raise DecodeError("unknown_op", "the value has no operation that is known; is this topic Debezium's?")
+        if op is Op.MESSAGE:
+            return Ignored("message")
+        return self._change(event, envelope, op, generation)
+
+    def heartbeat(self, event: RawEvent) -> int:
+        """Return the time of a connector's heartbeat, microseconds since 1970. Raises as `decode` does."""
+        if event.value is None:
+            raise DecodeError("missing_time", "the heartbeat is empty; is this topic Debezium's?")
+        values = self._wire.document(event.value)
+        return _time(values.get("ts_us"), values.get("ts_ms"), "heartbeat")
+
+    def _change(self, event: RawEvent, envelope: Envelope, op: Op, generation: int) -> Change:
+        source = envelope.source
+        if source is None or source.name is None or not source.schema or not source.table:
+            raise DecodeError("missing_source", "the source block lacks name, schema or table; is it Debezium's?")
+        if not source.name.startswith(TOPIC_PREFIX) or len(source.name) == len(TOPIC_PREFIX):
+            raise DecodeError("foreign_source", "the connector's topic.prefix is not cdc.<department>; mend it")
+        after = envelope.after
+        unchanged: tuple[str, ...] = ()
+        columns: Row = {}
+        if op is Op.TRUNCATE:
+            after = None
+        else:
+            if event.key is None:
+                raise DecodeError("missing_key", "the change has no key; give the table a primary key")
+            columns = self._wire.key(event.key)
+            if op is Op.DELETE:
+                after = None
+            elif after is None:
+                raise DecodeError("missing_after", "the change has no row after it; is it Debezium's envelope?")
+            elif event.value is not None and self._unavailable.may_be_in(event.value):
+                unchanged = self._unavailable.take_from(after)
+        headers = event.headers
+        marker = source.snapshot
+        return Change(
+            place=event.place,
+            department=source.name[len(TOPIC_PREFIX) :],
+            schema=source.schema,
+            table=source.table,
+            op=op,
+            key=key_text(columns) if columns else "",
+            version=_version(source, op, generation),
+            source_time=_time(source.ts_us, source.ts_ms, "source"),
+            captured_time=_time(envelope.ts_us, envelope.ts_ms, "envelope"),
+            previous_key=header_key(self._wire, headers, OLD_KEY_HEADER, columns) if op is Op.CREATE else None,
+            next_key=header_key(self._wire, headers, NEW_KEY_HEADER, columns) if op is Op.DELETE else None,
+            before=envelope.before,
+            after=after,
+            snapshot=None if marker == "false" else marker,
+            unchanged=unchanged,
+        )
+
+
+def _time(micros: object, millis: object, part: str) -> int:
+    # bool is an int to Python, and no time.
+    if type(micros) is int:
+        return micros
+    if type(millis) is int:
+        return millis * MICROSECONDS_PER_MILLISECOND
+    raise DecodeError("missing_time", f"the {part} has no ts_us and no ts_ms; is it Debezium's?")
+
+
+def _version(source: Source, op: Op, generation: int) -> int:
+    """Return the version (docs/decisions/0003). Only a row of an incremental snapshot has no LSN of its own."""
+    snapshot = op is Op.READ
+    if source.sequence is None or (source.lsn is None and not snapshot):
+        raise DecodeError("missing_position", "the source block lacks sequence or lsn; is it PostgreSQL's connector?")
+    try:
+        parts = _sequence.decode(source.sequence)
+        last_commit = int(parts[0]) if parts[0] is not None else None
+        return postgresql_version(generation, last_commit, source.lsn, snapshot=snapshot)
+    except (msgspec.DecodeError, ValueError, IndexError) as error:
+        raise DecodeError("missing_position", "the source's sequence or lsn is no position; is it Debezium's?") from error

@@ -1,0 +1,26 @@
+"""Addresses as text. Nothing is added or reordered: what it means is read by code where a code is given."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from avro.normalize.issues import NONE, Issues
+from avro.normalize.text import HAN, MISSING, fold
+
+# Blanks beside a Han character part nothing; between Latin letters or digits they do.
+_BLANK: Final = re.compile(rf"(?<=[{HAN}]) | (?=[{HAN}])")
+_DASHES: Final = re.compile(r"[\u2010-\u2015\u2212\u2500\uff0d]")
+_PLACEHOLDER: Final = re.compile(r"不详|不明|未知|待补|无法查明|[xX*]+|\?+|0+")
+
+
+def normalize_address(value: str | None) -> tuple[str | None, Issues]:
+    """Return the address with plain digits and letters and without stray blanks; placeholders are null."""
+    if value is None:
+        return None, NONE
+    text = _DASHES.sub("-", _BLANK.sub("", fold(value)))
+    if text in MISSING:
+        return None, NONE
+    if _PLACEHOLDER.fullmatch(text):
+        return None, ("placeholder",)
+    return text, NONE

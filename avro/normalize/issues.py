@@ -1,0 +1,59 @@
+"""What a normalizer answers: a value or null, and the codes of the rules that the original broke."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import cache
+from typing import Final, TypeVar
+
+import msgspec
+
+from avro.codes import rows
+from avro.record import Severity
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Hashable)
+
+Issues = tuple[str, ...]
+"""Codes of `finding_rules`."""
+
+NONE: Final[Issues] = ()
+
+# Codes and dates repeat; a column of free text that is read as one must not fill the memory.
+_REMEMBERED: Final = 4096
+
+
+def remembering(read: Callable[[S], tuple[T | None, Issues]]) -> Callable[[S | None], tuple[T | None, Issues]]:
+    """Return a normalizer that answers null for null, asks ``read`` otherwise, and remembers its latest answers."""
+    seen: dict[S | None, tuple[T | None, Issues]] = {None: (None, NONE)}
+
+    def normalize(value: S | None) -> tuple[T | None, Issues]:
+        try:
+            return seen[value]
+        except KeyError:
+            if len(seen) >= _REMEMBERED:
+                seen.clear()
+                seen[None] = (None, NONE)
+            assert value is not None
+            outcome = seen[value] = read(value)
+            return outcome
+
+    return normalize
+
+
+class FindingRule(msgspec.Struct, frozen=True):
+    """A rule that a value can break, with its text in both languages."""
+
+    code: str
+    severity: Severity
+    zh: str
+    en: str
+
+
+@cache
+def finding_rules() -> dict[str, FindingRule]:
+    """Return every rule, code → rule."""
+    return {
+        row["code"]: FindingRule(row["code"], Severity(row["severity"]), row["zh"], row["en"])
+        for row in rows("finding_rule")
+    }

@@ -1,0 +1,87 @@
+"""Names of persons.
+
+Middle dots become U+00B7, which GB/T 2312's successors and the naming rules for minorities prescribe. What stands in
+for a name (张某之子, 未取名, 不详 …) is no name. Characters are otherwise left alone: simplified and traditional, or
+rare ones, are compared by the linker and never rewritten.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from avro.normalize.issues import NONE, Issues
+from avro.normalize.text import HAN, fold
+
+MIDDLE_DOT: Final = "\u00b7"
+
+_DOTS: Final = "\u00b7\u2022\u2027\u30fb\uff65\u2219\u22c5\u2024\u25cf\u25aa\u16eb\u0387"
+_DOT_RUN: Final = re.compile(rf" ?[{_DOTS}]+ ?")
+# A full stop is a middle dot between Han characters only: in J. Smith it is a full stop.
+_FULL_STOP: Final = re.compile(rf"(?<=[{HAN}]) ?[.\u3002\uff61] ?(?=[{HAN}])")
+_INNER_BLANK: Final = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}])")
+
+# The name of nearly everybody: nothing to fold, nothing to doubt but a placeholder.
+_PLAIN: Final = re.compile(r"[\u4e00-\u9fff]{2,4}")
+_PLACEHOLDER: Final = re.compile(
+    rf"某|^[{HAN}{MIDDLE_DOT}]{{1,30}}之[子女][0-9一二三四甲乙丙丁]?$"
+    r"|^(?:无名氏?|无姓名|不详|不祥|不明|未知|未取名|未起名|未命名|未定名|未报名|待定|待取名|暂无|没有|无|空|婴儿|新生儿|男婴|女婴|小毛头"
+    r"|unnamed|unknown|none|null|baby|n/?a|x+|-+|\?+|0+)$",
+    re.IGNORECASE,
+)
+# <surname>婴: only where newborns are registered, since 婴 is also a given name.
+_NEWBORN: Final = re.compile(rf"[{HAN}]{{1,2}}(?:婴儿?|[男女]婴?|毛毛|宝宝|[大小]宝)")
+_MASK: Final = re.compile(r"[*＊×]")
+_DAMAGED: Final = re.compile(r"[?\ufffd\x00-\x1f\ue000-\uf8ff]")
+_USUAL: Final = re.compile(rf"[{HAN}{MIDDLE_DOT}]{{2,}}|[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f '.,\-{MIDDLE_DOT}]+")
+
+# Inner blanks part a long name written without its dot (买买提 艾山江) from a short one set wide (张 三, 欧阳 娜娜):
+# a dotted name has two characters a part at least, and five in all.
+_PART_LENGTH: Final = 2
+_DOTTED_LENGTH: Final = 5
+
+
+def normalize_name(value: str | None, *, newborn: bool = False) -> tuple[str | None, Issues]:
+    """Return the name.
+
+    ``newborn`` adds the placeholders of unnamed babies, which would be names elsewhere (张婴). A placeholder, a
+    masked or a damaged name is null with a finding; unusual characters are kept with one.
+    """
+    if value is None:
+        return None, NONE
+    if _PLAIN.fullmatch(value) is None:
+        return _normalize(value, newborn)
+    if _is_placeholder(value, newborn):
+        return None, ("placeholder",)
+    return value, NONE
+
+
+def _normalize(value: str, newborn: bool) -> tuple[str | None, Issues]:
+    text = fold(value)
+    if not text:
+        return None, NONE
+    if _MASK.search(text):
+        return None, ("masked_name",)
+    issues: list[str] = []
+    text = _FULL_STOP.sub(MIDDLE_DOT, text)
+    text = _DOT_RUN.sub(MIDDLE_DOT, text).strip(MIDDLE_DOT)
+    if " " in text:
+        parts = text.split(" ")
+        plain = _INNER_BLANK.sub("", text)
+        dotted = len(plain) >= _DOTTED_LENGTH and min(map(len, parts)) >= _PART_LENGTH
+        if plain != text and " " not in plain and MIDDLE_DOT not in text and dotted:
+            text = MIDDLE_DOT.join(parts)
+            issues.append("blank_as_middle_dot")
+        else:
+            text = plain
+    if not text or _is_placeholder(text, newborn):
+        return None, ("placeholder",)
+    if _DAMAGED.search(text):
+        return None, ("damaged_characters",)
+    if _USUAL.fullmatch(text) is None:
+        issues.append("unusual_characters")
+    return text, tuple(issues)
+
+
+def _is_placeholder(text: str, newborn: bool) -> bool:
+    return _PLACEHOLDER.search(text) is not None or (newborn and _NEWBORN.fullmatch(text) is not None)

@@ -1,0 +1,161 @@
+"""The rules that a feed can name for a column: what they take, what they give, which parameters they have.
+
+What a rule takes is the column's type: a value of another type is no value of that column, and its change cannot be
+a record. What a rule gives must fit the field's type in the feed's Avro schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from avro.codes import code_list
+from avro.errors import SchemaError
+from avro.normalize.address import normalize_address
+from avro.normalize.code import coder, division_coder
+from avro.normalize.date import Day, normalize_date, normalize_date_number, normalize_days
+from avro.normalize.document import normalize_document
+from avro.normalize.issues import Issues, finding_rules, remembering
+from avro.normalize.name import normalize_name
+from avro.normalize.phone import normalize_phone
+from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
+from avro.normalize.resident_id import normalize_resident_id
+from avro.normalize.text import normalize_text
+from avro.normalize.time import (
+    BEIJING,
+    UNITS,
+    beijing_day,
+    normalize_compact_time,
+    normalize_instant,
+    normalize_iso_instant,
+)
+
+Normalizer = Callable[[Any], tuple[Any, Issues]]
+ContextNormalizer = Callable[[Any, Any], tuple[Any, Issues]]
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """What a feed may say beside a rule's name; a rule knows some of them.
+
+    ``list``: a code list. ``map``: source value → code, or an empty text for unknown. ``findings``: source value →
+    finding rule that it leaves. ``document``: the feed's field with the document's type. ``unit``: of a count of time.
+    ``zone``: Beijing or UTC. ``newborn``: names of babies.
+    """
+
+    list: str | None = None
+    map: Mapping[str, str | None] | None = None
+    findings: Mapping[str, str] | None = None
+    document: str | None = None
+    unit: str | None = None
+    zone: str | None = None
+    newborn: str | None = None
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule. ``takes`` is the type of the column's JSON value, ``gives`` the Avro type: string, date, timestamp,
+    long, boolean or strings. ``build`` makes the normalizer and raises ValueError about a parameter; ``required`` and
+    ``optional`` name the parameters."""
+
+    takes: type
+    gives: str
+    build: Callable[[Parameters], Normalizer]
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+
+class ContextRule(msgspec.Struct, frozen=True):
+    """A rule that needs the normalized value of another field, which ``context`` of the parameters names."""
+
+    takes: type
+    gives: str
+    normalize: ContextNormalizer
+    context: str
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+
+def _always(normalizer: Normalizer) -> Callable[[Parameters], Normalizer]:
+    return lambda parameters: normalizer
+
+
+def _code(parameters: Parameters) -> Normalizer:
+    try:
+        codes = code_list(parameters.list or "")
+    except SchemaError as error:
+        raise ValueError(str(error)) from None
+    for value, code in (parameters.map or {}).items():
+        if code is not None and code not in codes:
+            raise ValueError(f"map: '{value}' becomes '{code}', which is not in code list {codes.name}")
+    for value, rule in (parameters.findings or {}).items():
+        if rule not in finding_rules():
+            raise ValueError(f"findings: there is no rule '{rule}'; add it to avro/codes/finding_rule.csv")
+        if parameters.map is None or value not in parameters.map:
+            raise ValueError(f"findings: '{value}' is not in map; say there what it becomes")
+    return coder(codes, parameters.map, parameters.findings)
+
+
+def _division(parameters: Parameters) -> Normalizer:
+    return division_coder()
+
+
+def _name(parameters: Parameters) -> Normalizer:
+    newborn = _flag("newborn", parameters.newborn)
+    return (lambda value: normalize_name(value, newborn=True)) if newborn else normalize_name
+
+
+def _epoch(parameters: Parameters) -> Normalizer:
+    unit = UNITS.get(parameters.unit or "")
+    if unit is None:
+        raise ValueError(f"unit: one of {', '.join(UNITS)} is wanted")
+    ahead = _ahead(parameters.zone)
+    return lambda value: normalize_instant(value, unit, ahead)
+
+
+def _day_of_instant(value: str | None) -> Day:
+    instant, issues = normalize_iso_instant(value)
+    return (None, issues) if instant is None else beijing_day(instant)
+
+
+def _ahead(zone: str | None) -> int:
+    if zone == "Beijing":
+        return BEIJING
+    if zone == "UTC":
+        return 0
+    raise ValueError("zone: Beijing or UTC is wanted")
+
+
+def _flag(name: str, text: str | None) -> bool:
+    if text in (None, "false"):
+        return False
+    if text == "true":
+        return True
+    raise ValueError(f"{name}: true or false is wanted")
+
+
+RULES: Final[Mapping[str, Rule | ContextRule]] = {
+    "text": Rule(str, "string", _always(normalize_text)),
+    "name": Rule(str, "string", _name, optional=frozenset(("newborn",))),
+    "resident_id": Rule(str, "string", _always(normalize_resident_id)),
+    "document_number": ContextRule(
+        str, "string", normalize_document, "document", required=frozenset(("document",))
+    ),
+    "code": Rule(str, "string", _code, frozenset(("list",)), frozenset(("map", "findings"))),
+    "division": Rule(str, "string", _division),
+    "phone": Rule(str, "string", _always(normalize_phone)),
+    "address": Rule(str, "string", _always(normalize_address)),
+    "date": Rule(str, "date", _always(remembering(normalize_date))),
+    "date_number": Rule(int, "date", _always(normalize_date_number)),
+    "days": Rule(int, "date", _always(normalize_days)),
+    "time": Rule(str, "timestamp", _always(normalize_compact_time)),
+    "instant": Rule(str, "timestamp", _always(normalize_iso_instant)),
+    "day_of_instant": Rule(str, "date", _always(_day_of_instant)),
+    "epoch": Rule(int, "timestamp", _epoch, frozenset(("unit", "zone"))),
+    "integer": Rule(int, "long", _always(normalize_integer)),
+    "decimal": Rule(str, "string", _always(normalize_decimal)),
+    "boolean": Rule(bool, "boolean", _always(normalize_boolean)),
+    "texts": Rule(list, "strings", _always(normalize_texts)),
+    "json": Rule(str, "string", _always(normalize_text)),
+}
+"""Every rule by its name in a feed."""

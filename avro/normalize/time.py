@@ -1,0 +1,89 @@
+"""Instants, in the forms that sources have them, to microseconds since 1970 in UTC.
+
+Columns without a zone hold Beijing time: UTC+8, whatever the clocks showed in the summers of 1986 to 1991, which is
+how the sources' own databases count it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from avro.normalize.date import FIRST_DAY, LAST_DAY, Day, normalize_days
+from avro.normalize.issues import NONE, Issues
+from avro.normalize.text import MISSING, squeeze
+
+Instant = tuple[int | None, Issues]
+
+SECOND: Final = 1_000_000
+"""Microseconds."""
+DAY: Final = 86_400 * SECOND
+BEIJING: Final = 8 * 3600 * SECOND
+"""What Beijing's clocks are ahead of UTC, in microseconds."""
+
+UNITS: Final = {"microseconds": 1, "milliseconds": 1000, "seconds": SECOND}
+"""Name of a unit of time → microseconds in it."""
+
+_FIRST: Final = FIRST_DAY * DAY
+_LAST: Final = (LAST_DAY + 1) * DAY
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+_COMPACT: Final = re.compile(r"[0-9]{14}")
+_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})")
+
+
+def normalize_instant(value: int | None, unit: int, ahead: int = 0) -> Instant:
+    """Return the instant of a count of ``unit`` microseconds since 1970, on a clock ``ahead`` of UTC by so many."""
+    if value is None:
+        return None, NONE
+    instant = value * unit - ahead
+    return (instant, NONE) if _FIRST <= instant < _LAST else (None, ("out_of_range_date",))
+
+
+def normalize_iso_instant(value: str | None) -> Instant:
+    """Return the instant of an ISO 8601 text with its zone, as Debezium writes ``timestamptz``.
+
+    Digits beyond the microsecond are cut. PostgreSQL's infinity is out of range.
+    """
+    if value is None:
+        return None, NONE
+    match = _ISO.fullmatch(value)
+    if match is None:
+        text = value.strip()
+        if text in MISSING:
+            return None, NONE
+        return None, ("out_of_range_date",) if text.endswith(("infinity", "BC")) else ("unreadable_time",)
+    fraction = match[1]
+    if fraction is not None:
+        start, end = match.span(1)
+        value = f"{value[:start]}{fraction[:6]:0<6}{value[end:]}"
+    try:
+        instant = (datetime.fromisoformat(value) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        return None, ("impossible_time",)
+    return normalize_instant(instant, 1)
+
+
+def normalize_compact_time(value: str | None) -> Instant:
+    """Return the instant of a text yyyyMMddHHmmss in Beijing time."""
+    if value is None:
+        return None, NONE
+    text = squeeze(value)
+    if _COMPACT.fullmatch(text) is None:
+        return None, NONE if text in MISSING else ("unreadable_time",)
+    if text.strip("0") == "":
+        return None, NONE
+    try:
+        wall = datetime(
+            int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), int(text[12:]), tzinfo=UTC
+        )
+    except ValueError:
+        return None, ("impossible_time",)
+    return normalize_instant((wall - _EPOCH) // _MICROSECOND, 1, BEIJING)
+
+
+def beijing_day(instant: int) -> Day:
+    """Return the day that Beijing's calendars showed at an instant."""
+    return normalize_days((instant + BEIJING) // DAY)
