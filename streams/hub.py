@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +37,8 @@ def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON
     """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
     say("databases")
     stack.ensure_databases(catalog.departments)
+    create_tables(stack, catalog)
     for department in catalog.departments:
-        simulated.create(stack.dsn(department), department)
         _administer(stack, catalog, department)
     endpoints = stack.endpoints()
     say("topics")
@@ -62,6 +61,22 @@ def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON
     ]
     debezium.apply(endpoints.connect, connectors)
     debezium.wait_running(endpoints.connect, [connector.name for connector in connectors])
+
+
+def create_tables(stack: LocalStack, catalog: Catalog) -> None:
+    """Create the departments' tables where they are missing. Raises ConnectorError."""
+    for department in catalog.departments:
+        simulated.create(stack.dsn(department), department)
+
+
+def count_rows(stack: LocalStack, catalog: Catalog) -> dict[str, int]:
+    """Return the rows of each feed's table in its source. Raises psycopg.Error."""
+    counts: dict[str, int] = {}
+    for feed in catalog.feeds:
+        with psycopg.connect(stack.dsn(feed.department), autocommit=True) as connection:
+            statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(feed.schema, feed.table))
+            counts[feed.id] = connection.execute(statement).fetchall()[0][0]
+    return counts
 
 
 def _administer(stack: LocalStack, catalog: Catalog, department: str) -> None:
@@ -102,4 +117,4 @@ def _ready(port: int) -> Callable[[], bool]:
     return ready
 
 
-__all__ = ["captured_tables", "hub_specs", "prepare"]
+__all__ = ["captured_tables", "count_rows", "create_tables", "hub_specs", "prepare"]

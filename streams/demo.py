@@ -1,0 +1,160 @@
+"""The demonstration: sources, stack and hub in one go, watched from the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from connectors.errors import TransientError
+from connectors.feeds import Catalog
+from connectors.simulate import Simulator
+from connectors.stack import LocalStack
+from monitoring import scrape
+from monitoring.scrape import Counts
+from monitoring.status import SourceStatus
+from streams import hub
+
+QUERY_SECONDS: Final = 10.0
+DRAIN_SECONDS: Final = 120.0
+"""How long the end of a demonstration waits for the last change to be queryable."""
+TRUTH_FOLDER: Final = "truth"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the user asked for. ``duration`` is in seconds, None until Ctrl-C; ``rate`` is row changes a second."""
+
+    data: Path
+    people: int
+    rate: float
+    seed: int
+    duration: float | None
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of it. Times in seconds; row counts by feed are of the live rows at the end."""
+
+    people: int
+    changes: int
+    seconds_to_first_person: float
+    counts: Counts
+    source_rows: dict[str, int] = field(default_factory=dict)
+    store_rows: dict[str, int] = field(default_factory=dict)
+    persons: int = 0
+    dead_letters: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the store has as many rows of every feed as the source."""
+        return self.source_rows == self.store_rows
+
+
+class Demo:
+    """One run. `start`, then `change` in a thread while `view` is shown, then `finish`, then `stop`."""
+
+    def __init__(self, plan: Plan, catalog: Catalog, say: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._catalog = catalog
+        self._say = say
+        self._began = time.monotonic()
+        self._first_person = 0.0
+        self.stack = LocalStack(plan.data, lambda event: say(f"{event.name} {event.state.value}"))
+        self.stopping = threading.Event()
+        self._simulator: Simulator | None = None
+        self.changes = 0
+
+    def start(self) -> None:
+        """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
+        self.stack.start()
+        self.stack.ensure_databases(self._catalog.departments)
+        with ThreadPoolExecutor(1) as pool:
+            # The hub's processes load while the sources are filled; they wait for their topics by themselves.
+            starting = pool.submit(self.stack.add, hub.hub_specs(self._plan.data, self.stack.ports))
+            hub.create_tables(self.stack, self._catalog)
+            self._fill()
+            hub.prepare(self.stack, self._catalog, say=self._say)
+            starting.result()
+        self.stack.publish()
+        while not self.stopping.is_set() and not self.query("SELECT count() AS n FROM persons")[0]["n"]:
+            self._say("waiting for the first person")
+            self.stopping.wait(0.2)
+        self._first_person = time.monotonic() - self._began
+
+    def _fill(self) -> None:
+        sources = {department: self.stack.dsn(department) for department in self._catalog.departments}
+        folder = self._plan.data / TRUTH_FOLDER
+        self._simulator = Simulator(sources, self._plan.people, self._plan.seed, folder)
+        self._simulator.load(lambda text, *_: self._say(f"sources: {text}"))
+
+    def change(self) -> None:
+        """Change the sources until the time is over or `stopping` is set."""
+        assert self._simulator is not None
+        if self._plan.rate <= 0:
+            self.stopping.wait(self._plan.duration)
+            return
+
+        def count(changes: int, *_: Any) -> None:
+            self.changes = changes
+
+        self._simulator.run(self._plan.rate, self._plan.duration, self.stopping, count)
+
+    def counts(self) -> Counts:
+        """Return what the stages have counted."""
+        return scrape.read(self.stack.endpoints().metrics)
+
+    def sources(self) -> list[SourceStatus]:
+        """Return the state of each source, empty while the store does not answer."""
+        with contextlib.suppress(httpx.HTTPError, msgspec.DecodeError):
+            answer = httpx.get(f"{self.stack.endpoints().console}/v1/status", timeout=QUERY_SECONDS)
+            return msgspec.json.decode(answer.content, type=dict[str, list[SourceStatus]])["sources"]
+        return []
+
+    def query(self, statement: str) -> list[Mapping[str, Any]]:
+        """Return the rows of a query through the store's loopback interface. Raises TransientError."""
+        try:
+            answer = httpx.post(
+                self.stack.endpoints().clickhouse,
+                params={"default_format": "JSON", "output_format_json_quote_64bit_integers": "0"},
+                content=statement,
+                timeout=QUERY_SECONDS,
+            )
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise TransientError(f"the store does not answer: {type(error).__name__}; see DIR/logs/store.log") from error
+        rows: list[Mapping[str, Any]] = answer.json()["data"]
+        return rows
+
+    def finish(self) -> Result:
+        """Wait until everything committed in the sources is queryable, and count both sides."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        result = self._compare()
+        while not result.complete and time.monotonic() < deadline:
+            self._say("waiting for the last changes")
+            time.sleep(0.5)
+            result = self._compare()
+        return result
+
+    def _compare(self) -> Result:
+        assert self._simulator is not None
+        result = Result(self._plan.people, self.changes, self._first_person, self.counts())
+        result.source_rows = hub.count_rows(self.stack, self._catalog)
+        for feed in self._catalog.feeds:
+            result.store_rows[feed.id] = self.query(f"SELECT count() AS n FROM {feed.store_table}")[0]["n"]  # noqa: S608 - a name of ours
+        result.persons = self.query("SELECT count() AS n FROM persons WHERE state = 'active'")[0]["n"]
+        result.dead_letters = self.query("SELECT count() AS n FROM dead_letters")[0]["n"]
+        return result
+
+    def stop(self) -> None:
+        """Stop everything that was started."""
+        self.stopping.set()
+        self.stack.stop()
