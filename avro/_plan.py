@@ -77,7 +77,9 @@ def plan(schema: Any) -> Node:
 
 def _node(schema: Any, named: dict[str, Any], around: tuple[str, ...], depth: int) -> Node:
     if depth > _DEPTH_LIMIT:
-        raise SchemaError(f"arrays, maps and unions are nested more than {_DEPTH_LIMIT} deep; put a record between")
+        raise SchemaError(
+            f"arrays, maps and unions are nested more than {_DEPTH_LIMIT} deep; put a record between"
+        )
     if isinstance(schema, list):
         return _union(tuple([_node(branch, named, around, depth + 1) for branch in schema]))
     if isinstance(schema, str):
@@ -88,14 +90,18 @@ def _node(schema: Any, named: dict[str, Any], around: tuple[str, ...], depth: in
         return _named(named[schema], named, around)
     kind = schema.get("type")
     if "logicalType" in schema:
-        raise SchemaError(f"logical type {schema['logicalType']} is not compiled; strip it with avro.schema.plain")
+        raise SchemaError(
+            f"logical type {schema['logicalType']} is not compiled; strip it with avro.schema.plain"
+        )
     if kind in ("record", "fixed", "enum"):
         named[schema["name"]] = schema
         return _named(schema, named, around)
     if kind in ("array", "map"):
         item = _node(schema["items" if kind == "array" else "values"], named, around, depth + 1)
         if kind == "array" and item.least == 0:
-            raise SchemaError("an array's items take no bytes, so that nothing bounds their number; add a field")
+            raise SchemaError(
+                "an array's items take no bytes, so that nothing bounds their number; add a field"
+            )
         return Node(kind, items=(item,))
     if isinstance(kind, (dict, list)) or kind in PRIMITIVES:
         return _node(kind, named, around, depth)
@@ -119,7 +125,11 @@ def _named(schema: Any, named: dict[str, Any], around: tuple[str, ...]) -> Node:
         if not _NAME.fullmatch(field["name"]):
             raise SchemaError(f"{name}: {field['name']!r} is not an Avro name; rename the field")
         node = _node(field["type"], named, (*around, name), 0)
-        default = default_value(node, field["default"], f"{name}.{field['name']}") if "default" in field else MISSING
+        default = (
+            default_value(node, field["default"], f"{name}.{field['name']}")
+            if "default" in field
+            else MISSING
+        )
         fields.append(Field(field["name"], node, default))
     names = [field.name for field in fields]
     if len(set(names)) != len(names):
@@ -134,7 +144,9 @@ def _union(branches: tuple[Node, ...]) -> Node:
         raise SchemaError(f"a union of {len(branches)} branches is not compiled; 1 to {_BRANCH_LIMIT} are")
     alike = (*[(kind,) for kind in PRIMITIVES], ("array",), ("record", "map"), ("float", "double"))
     if "union" in kinds or any(sum(kind in group for kind in kinds) > 1 for group in alike):
-        raise SchemaError("a union has branches that a value's type does not tell apart; wrap them in records")
+        raise SchemaError(
+            "a union has branches that a value's type does not tell apart; wrap them in records"
+        )
     return Node("union", branches=branches)
 
 
@@ -148,7 +160,9 @@ def default_value(node: Node, default: Any, path: str) -> Any:
         return {key: default_value(node.item, value, path) for key, value in default.items()}
     if node.kind == "record" and isinstance(default, Mapping):
         given = {field.name: default[field.name] for field in node.fields if field.name in default}
-        converted = {f.name: default_value(f.node, given[f.name], path) for f in node.fields if f.name in given}
+        converted = {
+            f.name: default_value(f.node, given[f.name], path) for f in node.fields if f.name in given
+        }
         missing = {f.name: f.default for f in node.fields if f.name not in given}
         if MISSING in missing.values() or len(given) != len(default):
             raise SchemaError(f"{path}: the default's fields are not the record's; mend the default")

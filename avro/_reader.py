@@ -21,6 +21,9 @@ _LONGEST: Final = 63
 """Shift of the tenth and last byte of a 64-bit variable-length number, which holds one bit."""
 
 
+_eight = struct.Struct("<Q").unpack_from
+
+
 def _varint(data: bytes, p: int, number: int) -> tuple[int, int]:
     """Go on with a variable-length number whose first byte, ``number``, says that more follow."""
     number &= 127
@@ -39,17 +42,26 @@ def _varint(data: bytes, p: int, number: int) -> tuple[int, int]:
     raise ValueError("a number has more than 64 bits")
 
 
+def _long(data: bytes, p: int, first: int) -> tuple[int, int]:
+    # Microseconds of the years 1978 to 3111 have eight bytes: these are taken at once and the gaps between their
+    # groups of seven bits closed, 7 to 14, 14 to 28, 28 to 56. Byte by byte would take twice as long.
+    if p + 7 <= len(data):
+        (number,) = _eight(data, p - 1)
+        if number & 0x8080808080808080 == 0x0080808080808080:
+            number = number & 0x007F007F007F007F | (number & 0x7F007F007F007F00) >> 1
+            number = number & 0x00003FFF00003FFF | (number & 0x3FFF00003FFF0000) >> 2
+            number = number & 0x0FFFFFFF | (number & 0x0FFFFFFF00000000) >> 4
+            return number >> 1 ^ -(number & 1), p + 7
+    number, p = _varint(data, p, first)
+    return number >> 1 ^ -(number & 1), p
+
+
 def _size(data: bytes, p: int, first: int) -> tuple[int, int]:
     """Return a length still doubled, as it stands in the bytes; a negative one raises."""
     number, p = _varint(data, p, first) if first > 127 else (first, p)
     if number & 1:
         raise ValueError("a length is negative")
     return number, p
-
-
-def _long(data: bytes, p: int, first: int) -> tuple[int, int]:
-    number, p = _varint(data, p, first)
-    return number >> 1 ^ -(number & 1), p
 
 
 def _int(data: bytes, p: int, first: int) -> tuple[int, int]:
@@ -125,26 +137,38 @@ class ReaderSource(Source):
             self._value(field.node, variable, "tuple" if native is not None else "list")
         if native is None:
             pairs = zip(node.fields, variables, strict=True)
-            self.add(f"return {{{', '.join([f'{field.name!r}: {variable}' for field, variable in pairs])}}}, p")
+            self.add(
+                f"return {{{', '.join([f'{field.name!r}: {variable}' for field, variable in pairs])}}}, p"
+            )
             return
         native.check(node.name, tuple([field.name for field in node.fields]))
         arguments = [self.constant(value) for value in native.leading]
         for field, variable in zip(node.fields, variables, strict=True):
             conversion = native.conversions.get(field.name)
-            arguments.append(variable if conversion is None else f"{self.constant(conversion.from_avro)}({variable})")
+            arguments.append(
+                variable if conversion is None else f"{self.constant(conversion.from_avro)}({variable})"
+            )
         self.add(f"return {self.constant(native.struct)}({', '.join(arguments)}), p")
 
     def _byte(self, var: str) -> None:
         self.add(f"{var} = data[p]")
         self.add("p += 1")
 
-    def _length(self) -> str:
-        """Add the reading of a length, and return the name of its double."""
+    def _length(self, ahead: int = 0) -> str:
+        """Add the reading of a length ``ahead`` bytes behind the position, and return the name of its double."""
         size = self.fresh("n")
-        self._byte(size)
+        self.add(f"{size} = data[p + {ahead}]" if ahead else f"{size} = data[p]")
         with self.block(f"if {size} & 129:"):  # more bytes follow, or it is negative
-            self.add(f"{size}, p = size(data, p, {size})")
+            self.add(f"{size}, p = size(data, p + {ahead + 1}, {size})")
+        with self.block("else:"):
+            self.add(f"p += {ahead + 1}")
         return size
+
+    def _octets(self, node: Node, var: str, ahead: int = 0) -> None:
+        end = self._length(ahead)
+        self.add(f"{end} = p + ({end} >> 1)")
+        self.add(f"{var} = data[p:{end}]{'.decode()' if node.kind == 'string' else ''}")
+        self.add(f"p = {end}")
 
     def _value(self, node: Node, var: str, sequence: str = "list") -> None:
         """Add the statements that read ``var``; ``sequence`` is what an array becomes."""
@@ -164,10 +188,7 @@ class ReaderSource(Source):
             self.add(f"{var}, = {'double' if node.kind == 'double' else 'single'}(data, p)")
             self.add(f"p += {node.least}")
         elif node.kind in ("string", "bytes"):
-            end = self._length()
-            self.add(f"{end} = p + ({end} >> 1)")
-            self.add(f"{var} = data[p:{end}]{'.decode()' if node.kind == 'string' else ''}")
-            self.add(f"p = {end}")
+            self._octets(node, var)
         elif node.kind == "fixed":
             self.add(f"{var} = data[p : p + {node.size}]")
             self.add(f"p += {node.size}")
@@ -182,12 +203,16 @@ class ReaderSource(Source):
 
     def _union(self, node: Node, var: str, sequence: str) -> None:
         branch = self.fresh("b")
-        self._byte(branch)
+        self.add(f"{branch} = data[p]")
         word = "if"
         for index, inner in enumerate(node.branches):
             # The index is one byte: a longer form of it is nothing that a writer makes.
             with self.block(f"{word} {branch} == {index << 1}:"):
-                self._value(inner, var, sequence)
+                if inner.kind in ("string", "bytes"):
+                    self._octets(inner, var, ahead=1)
+                else:
+                    self.add("p += 1")
+                    self._value(inner, var, sequence)
             word = "elif"
         with self.block("else:"):
             self.add("bad()")

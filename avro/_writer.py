@@ -23,8 +23,8 @@ _CHUNKS: Final = 1 << _CHUNK
 _MORE: Final = tuple([bytes((n & 127 | 128, n >> 7 | 128)) for n in range(_CHUNKS)])
 _LAST: Final = tuple([bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(_CHUNKS)])
 
-_PREFIX_LIMIT: Final = 512
-"""Lengths of strings whose prefix is looked up; longer ones are computed."""
+_PREFIX_LIMIT: Final = 4096
+"""Lengths of strings whose prefix is looked up, most raw rows among them; longer ones are computed."""
 
 RANGES: Final = {"int": (-(1 << 31), (1 << 31) - 1), "long": (-(1 << 63), (1 << 63) - 1)}
 
@@ -75,7 +75,9 @@ def _real(value: Any, path: str, kind: str) -> bytes:
     try:
         return struct.pack("<f" if kind == "float" else "<d", value)
     except OverflowError:
-        raise ValueError(f"{path}: the number is too large for {kind}; mend the mapping or the .avsc") from None
+        raise ValueError(
+            f"{path}: the number is too large for {kind}; mend the mapping or the .avsc"
+        ) from None
 
 
 def _bytes(value: Any, path: str) -> bytes:
@@ -99,7 +101,9 @@ def _fields(value: Any, path: str, names: tuple[str, ...], defaults: Mapping[str
     fields = {**defaults, **value}
     missing = [name for name in names if name not in fields]
     if missing:
-        raise ValueError(f"{path}: {', '.join(missing)} is missing and has no default; mend the mapping or the .avsc")
+        raise ValueError(
+            f"{path}: {', '.join(missing)} is missing and has no default; mend the mapping or the .avsc"
+        )
     if len(fields) != len(names):
         raise ValueError(f"{path}: there are more fields than the schema has; mend the mapping or the .avsc")
     return fields
@@ -143,7 +147,7 @@ class WriterSource(Source):
         if node.kind == "record":
             self._records[node.name] = name
         with self.block(f"def {name}(v):"):
-            pieces = self._record(node) if node.kind == "record" else [self._value(node, "v", path)]
+            pieces = self._record(node) if node.kind == "record" else self._value(node, "v", path)
             self.add(f"return {pieces[0]}" if len(pieces) == 1 else f"return b''.join(({', '.join(pieces)}))")
         return name
 
@@ -161,17 +165,17 @@ class WriterSource(Source):
                 self.add(f"{variable} = {value}")
         else:
             self._take_apart(node, variables)
-        return [
-            self._value(field.node, variable, f"{node.name}.{field.name}")
-            for field, variable in zip(node.fields, variables, strict=True)
-        ] or ["b''"]
+        pieces: list[str] = []
+        for field, variable in zip(node.fields, variables, strict=True):
+            pieces += self._value(field.node, variable, f"{node.name}.{field.name}")
+        return pieces or ["b''"]
 
     def _take_apart(self, node: Node, variables: list[str]) -> None:
         names = tuple([field.name for field in node.fields])
         defaults = {field.name: field.default for field in node.fields if field.default is not MISSING}
         complete = f"v = complete(v, {node.name!r}, {self.constant(names)}, {self.constant(defaults)})"
         # The common case is a dict with all fields: one call then takes them out.
-        condition = f"if v.__class__ is not dict or len(v) != {len(names)}"
+        condition = f"if type(v) is not dict or len(v) != {len(names)}"
         if not names:
             with self.block(f"{condition}:"):
                 self.add(complete)
@@ -186,48 +190,53 @@ class WriterSource(Source):
             self.add(complete)
             self.add(f"{targets} = {get}(v)")
 
-    def _value(self, node: Node, var: str, path: str, branch: bytes = b"") -> str:
-        """Add the statements that write ``var``, behind the index of its branch; return the name of the bytes."""
-        piece = self.fresh("p")
-        where = repr(path)
+    def _value(self, node: Node, var: str, path: str, branch: bytes = b"") -> list[str]:
+        """Add the statements that write ``var``; return the expressions of its bytes, one or two.
+
+        With ``branch``, the index of a union's branch, they are two. Putting the two together here would cost more
+        than the join does.
+        """
         if node.kind == "string":
-            size = self.fresh("n")
-            with self.block(f"if {var}.__class__ is not str and not isinstance({var}, str):"):
-                self.add(f"refuse({where}, 'str', {var})")
-            self.add(f"{piece} = {var}.encode()")
-            self.add(f"{size} = len({piece})")
-            table = self.constant(_prefixes(branch))
-            prefix = f"{table}[{size}] if {size} < {_PREFIX_LIMIT} else {branch!r} + varint({size} << 1)"
-            self.add(f"{piece} = ({prefix}) + {piece}")
-            return piece
+            return self._string(var, path, branch)
         if node.kind == "union":
-            self._union(node, var, path, piece)
-            return piece
+            return self._union(node, var, path)
         if node.kind in ("array", "map"):
-            self._container(node, var, path, piece)
+            piece = self._container(node, var, path)
         else:
-            self.add(f"{piece} = {self._scalar(node, var, where)}")
-        if branch:
-            self.add(f"{piece} = {branch!r} + {piece}")
-        return piece
+            piece = f"({self._scalar(node, var, repr(path))})"
+        return [repr(branch), piece] if branch else [piece]
+
+    def _string(self, var: str, path: str, branch: bytes) -> list[str]:
+        prefix, body = self.fresh("p"), self.fresh("p")
+        with self.block(f"if type({var}) is not str and not isinstance({var}, str):"):
+            self.add(f"refuse({path!r}, 'str', {var})")
+        self.add(f"{body} = {var}.encode()")
+        with self.block("try:"):
+            self.add(f"{prefix} = {self.constant(_prefixes(branch))}[len({body})]")
+        with self.block("except IndexError:"):
+            long = f"varint(len({body}) << 1)"
+            self.add(f"{prefix} = {branch!r} + {long}" if branch else f"{prefix} = {long}")
+        return [prefix, body]
 
     def _scalar(self, node: Node, var: str, where: str) -> str:
         """Return the expression of a value's bytes."""
         if node.kind == "null":
             return f"b'' if {var} is None else refuse({where}, 'None', {var})"
         if node.kind == "boolean":
-            return f"b'\\1' if {var} is True else b'\\0' if {var} is False else refuse({where}, 'bool', {var})"
+            return (
+                f"b'\\1' if {var} is True else b'\\0' if {var} is False else refuse({where}, 'bool', {var})"
+            )
         if node.kind in RANGES:
-            small = f"{var}.__class__ is int and 0 <= {var} < {_CHUNKS >> 1}"
+            small = f"type({var}) is int and 0 <= {var} < {_CHUNKS >> 1}"
             return f"last[{var} << 1] if {small} else number({var}, {where}, {node.kind!r})"
         if node.kind == "double":
-            return f"double({var}) if {var}.__class__ is float else real({var}, {where}, 'double')"
+            return f"double({var}) if type({var}) is float else real({var}, {where}, 'double')"
         if node.kind == "float":
             return f"real({var}, {where}, 'float')"
         if node.kind == "bytes":
             return f"octets({var}, {where})"
         if node.kind == "fixed":
-            fits = f"{var}.__class__ is bytes and len({var}) == {node.size}"
+            fits = f"type({var}) is bytes and len({var}) == {node.size}"
             return f"{var} if {fits} else fixed({var}, {where}, {node.size})"
         if node.kind == "enum":
             table = self.constant({symbol: varint(index << 1) for index, symbol in enumerate(node.symbols)})
@@ -235,7 +244,8 @@ class WriterSource(Source):
             return f"{table}[{var}] if {known} else refuse({where}, 'a symbol of {node.name}', {var})"
         return f"{self._records[node.name]}({var})"
 
-    def _union(self, node: Node, var: str, path: str, piece: str) -> None:
+    def _union(self, node: Node, var: str, path: str) -> list[str]:
+        prefix, body = self.fresh("p"), self.fresh("p")
         word = "if"
         nullable = len(node.branches) == 2 and any(branch.kind == "null" for branch in node.branches)
         order = sorted(range(len(node.branches)), key=lambda index: node.branches[index].kind != "null")
@@ -245,11 +255,13 @@ class WriterSource(Source):
             last = nullable and branch.kind != "null"
             with self.block("else:" if last else f"{word} {self._test(branch, var)}:"):
                 inner = self._value(branch, var, path, varint(index << 1))
-                self.add(f"{piece} = {inner}")
+                self.add(f"{prefix} = {inner[0]}")
+                self.add(f"{body} = {inner[1]}")
             word = "elif"
         if not nullable:
             with self.block("else:"):
                 self.add(f"refuse({path!r}, 'a value of the union', {var})")
+        return [prefix, body]
 
     def _test(self, node: Node, var: str) -> str:
         """Return the condition under which the value means this branch."""
@@ -257,9 +269,9 @@ class WriterSource(Source):
             return f"is_integer({var}, {node.kind!r})"
         return {
             "null": f"{var} is None",
-            "boolean": f"{var}.__class__ is bool",
-            "float": f"isinstance({var}, (int, float)) and {var}.__class__ is not bool",
-            "double": f"isinstance({var}, (int, float)) and {var}.__class__ is not bool",
+            "boolean": f"type({var}) is bool",
+            "float": f"isinstance({var}, (int, float)) and type({var}) is not bool",
+            "double": f"isinstance({var}, (int, float)) and type({var}) is not bool",
             "string": f"isinstance({var}, str)",
             "bytes": f"isinstance({var}, (bytes, bytearray))",
             "fixed": f"isinstance({var}, bytes) and len({var}) == {node.size}",
@@ -273,9 +285,12 @@ class WriterSource(Source):
         native = self._natives.get(node.name)
         return "Mapping" if native is None else self.constant(native.struct)
 
-    def _container(self, node: Node, var: str, path: str, piece: str) -> None:
-        """Add an array or a map: one block with its count, then the empty block."""
-        types, wanted = ("(list, tuple)", "list or tuple") if node.kind == "array" else ("Mapping", "a mapping")
+    def _container(self, node: Node, var: str, path: str) -> str:
+        """Add an array or a map, one block with its count and then the empty block; return the name of the bytes."""
+        piece = self.fresh("p")
+        types, wanted = (
+            ("(list, tuple)", "list or tuple") if node.kind == "array" else ("Mapping", "a mapping")
+        )
         with self.block(f"if not isinstance({var}, {types}):"):
             self.add(f"refuse({path!r}, {wanted!r}, {var})")
         with self.block(f"if not {var}:"):
@@ -283,6 +298,7 @@ class WriterSource(Source):
         with self.block("else:"):
             parts, item = self.fresh("a"), self.fresh("x")
             self.add(f"{parts} = [varint(len({var}) << 1)]")
+            pieces: list[str] = []
             if node.kind == "array":
                 loop = self.block(f"for {item} in {var}:")
             else:
@@ -290,7 +306,9 @@ class WriterSource(Source):
                 loop = self.block(f"for {key}, {item} in {var}.items():")
             with loop:
                 if node.kind == "map":
-                    self.add(f"{parts}.append({self._value(Node('string'), key, path + ' (key)')})")
-                self.add(f"{parts}.append({self._value(node.item, item, path + '[]')})")
+                    pieces = self._string(key, f"{path} (key)", b"")
+                pieces += self._value(node.item, item, f"{path}[]")
+                self.add(f"{parts} += ({', '.join(pieces)},)")
             self.add(f"{parts}.append(b'\\0')")
             self.add(f"{piece} = b''.join({parts})")
+        return piece

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import fastavro
-import msgspec
 
 from avro import version as versions
 from avro._plan import plan
@@ -58,7 +57,9 @@ def _reference(schema: Schema) -> tuple[Writer, Reader]:
     try:
         parsed = fastavro.parse_schema(schema)
     except Exception as error:  # a malformed schema raises whatever it runs into
-        raise SchemaError(f"{name}: not an Avro schema: {type(error).__name__}: {error}; mend the .avsc") from error
+        raise SchemaError(
+            f"{name}: not an Avro schema: {type(error).__name__}: {error}; mend the .avsc"
+        ) from error
 
     def write(values: Any) -> bytes:
         buffer = BytesIO()
@@ -88,7 +89,9 @@ def read_datum(parsed: Any, datum: bytes) -> dict[str, Any]:
     try:
         values: dict[str, Any] = fastavro.schemaless_reader(BytesIO(datum), parsed, None)
     except Exception as error:  # fastavro raises whatever the broken bytes run into
-        raise DecodeError("malformed_avro", f"the Avro datum cannot be read: {type(error).__name__}") from None
+        raise DecodeError(
+            "malformed_avro", f"the Avro datum cannot be read: {type(error).__name__}"
+        ) from None
     return values
 
 
@@ -104,8 +107,15 @@ def _to_flag(number: int) -> bool:
     return number == 1
 
 
+def _from_version(version: int) -> bytes:
+    if not isinstance(version, int):
+        raise TypeError("a version is an integer; mend what made the record")
+    return versions.to_bytes(version)
+
+
+_VERSION: Final = Conversion(_from_version, versions.from_bytes)
 _CONVERSIONS: Final = {
-    "version": Conversion(versions.to_bytes, versions.from_bytes),
+    "version": _VERSION,
     "is_deleted": Conversion(_from_flag, _to_flag),
 }
 
@@ -127,7 +137,10 @@ class RecordCodec:
             "renkou.Mention": Native(Mention),
             "renkou.Finding": Native(Finding),
         }
-        self._write_header, self._read_header = compile_writer(header, natives), compile_reader(header, natives)
+        self._write_header, self._read_header = (
+            compile_writer(header, natives),
+            compile_reader(header, natives),
+        )
         self._write_raw, self._read_raw = compile_writer(raw), compile_reader(raw)
         self._write_elements, self._read_elements = compile_writer(elements), compile_reader(elements)
 
@@ -137,7 +150,7 @@ class RecordCodec:
         Raises ValueError or TypeError when a value does not fit, an element without default is missing, or one is
         not in the feed's schema.
         """
-        return self._write_header(record) + self._write_raw(raw) + self._write_elements(elements)
+        return b"".join((self._write_header(record), self._write_raw(raw), self._write_elements(elements)))
 
     def decode_header(self, datum: bytes) -> Record:
         """Return the record without its elements. Raises DecodeError."""
@@ -159,16 +172,19 @@ class MarkCodec:
 
     def __init__(self) -> None:
         self.schema = shared_schema("Mark")
-        self._datum = DatumCodec(self.schema)
+        schema, name = plain(self.schema), full_name(self.schema)
+        conversions = {"kind": Conversion(str, MarkKind), "version": _VERSION}
+        natives = {name: Native(Mark, conversions=conversions)}
+        self._write, self._read = compile_writer(schema, natives), compile_reader(schema, natives)
 
     def encode(self, mark: Mark) -> bytes:
-        """Return the datum of ``mark``."""
-        values = {**msgspec.structs.asdict(mark), "kind": str(mark.kind), "version": versions.to_bytes(mark.version)}
-        return self._datum.encode(values)
+        """Return the datum of ``mark``. Raises ValueError or TypeError when a value does not fit."""
+        return self._write(mark)
 
     def decode(self, datum: bytes) -> Mark:
         """Return the mark. Raises DecodeError."""
-        values = self._datum.decode(datum)
-        values["kind"] = MarkKind(values["kind"])
-        values["version"] = versions.from_bytes(values["version"])
-        return Mark(**values)
+        mark: Mark
+        mark, end = self._read(datum, 0)
+        if end != len(datum):
+            raise malformed(full_name(self.schema))
+        return mark

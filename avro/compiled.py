@@ -47,7 +47,9 @@ def compile_writer(schema: Any, natives: Mapping[str, Native] = _NO_NATIVES) -> 
             return write(value)
         except UnicodeEncodeError:
             # The error itself holds the whole string.
-            raise ValueError(f"{label}: a string has half a surrogate pair and no UTF-8; mend the source") from None
+            raise ValueError(
+                f"{label}: a string has half a surrogate pair and no UTF-8; mend the source"
+            ) from None
         except OverflowError:
             raise ValueError(f"{label}: a number is too large for its type; mend the mapping") from None
 
@@ -62,7 +64,9 @@ def compile_reader(schema: Any, natives: Mapping[str, Native] = _NO_NATIVES) -> 
     node = schema if isinstance(schema, Node) else plan(schema)
     source = ReaderSource(natives)
     label = _label(node)
-    read: Callable[[bytes, int], tuple[Any, int]] = source.compile(f"reader of {label}", source.function(node))
+    read: Callable[[bytes, int], tuple[Any, int]] = source.compile(
+        f"reader of {label}", source.function(node)
+    )
 
     def reader(data: bytes | bytearray | memoryview, start: int) -> tuple[Any, int]:
         if data.__class__ is not bytes:
@@ -83,7 +87,8 @@ def compile_reader(schema: Any, natives: Mapping[str, Native] = _NO_NATIVES) -> 
 def malformed(label: str) -> DecodeError:
     """Return the error for bytes that are not of the schema."""
     return DecodeError(
-        "malformed_avro", f"the datum is not of {label}; compare the registered schema with what the writer used"
+        "malformed_avro",
+        f"the datum is not of {label}; compare the registered schema with what the writer used",
     )
 
 

@@ -35,4 +35,6 @@ class Native:
         """Raise SchemaError unless the struct has just these fields: the reader fills them by position."""
         own = self.struct.__struct_fields__[len(self.leading) :]
         if own != fields:
-            raise SchemaError(f"{name}: the fields of its schema and of {self.struct.__name__} differ; mend one")
+            raise SchemaError(
+                f"{name}: the fields of its schema and of {self.struct.__name__} differ; mend one"
+            )
