@@ -1,0 +1,166 @@
+"""One face for the embedded engine and a ClickHouse server: statements, small results, Avro containers.
+
+Both go through clickhouse-connect. What differs is where an INSERT reads its container from: the embedded engine from
+a file of ours, a server from the body of the request.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from connectors.clickhouse import sql
+from connectors.clickhouse.errors import store_error
+from connectors.errors import StoreError, StoreUnavailableError
+
+MAX_QUERY_BYTES: Final = 16 << 20
+"""Size of a statement's text: look-ups of many keys at once are longer than the engine's own 256 KiB."""
+
+CALL_SECONDS: Final = 120
+"""How long one statement of the writer may take before the server is taken to be away."""
+
+WRITER_SETTINGS: Final[dict[str, Any]] = {
+    "async_insert": 0,  # a positive answer means that the rows are there
+    "input_format_null_as_default": 0,  # a null is refused where it does not fit, never replaced
+    "max_query_size": MAX_QUERY_BYTES,
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An INSERT that is fed from a container.
+
+    ``columns`` are the table's, ``select`` gives their values out of ``{source}``, and ``structure`` names the
+    container's fields that ``select`` uses with their types.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    structure: str
+    select: str
+
+    def statement(self, source: str) -> str:
+        """Return the INSERT that reads from ``source``."""
+        return (
+            f"INSERT INTO {self.table} ({sql.names(self.columns)}) {self.select.replace('{source}', source)}"
+        )
+
+
+class Engine(Protocol):
+    """What the writer asks of ClickHouse. Calls block. They raise StoreUnavailableError and StoreError."""
+
+    def command(self, statement: str) -> None:
+        """Run a statement that gives no rows."""
+        ...
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a small result."""
+        ...
+
+    def load(self, container: bytes, targets: Sequence[Target]) -> None:
+        """Insert the container's rows into the targets, one after the other; returns when all of them are there."""
+        ...
+
+    def close(self) -> None:
+        """Let the engine go."""
+        ...
+
+
+class _Client:
+    """Statements through clickhouse-connect, whichever interface it uses."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def command(self, statement: str) -> None:
+        """See `Engine`."""
+        _translated(lambda: self._client.command(statement))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """See `Engine`."""
+        result: list[tuple[Any, ...]] = _translated(
+            lambda: list(map(tuple, self._client.query(query).result_rows))
+        )
+        return result
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._client.close()
+
+
+def _translated(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except ClickHouseError as error:
+        raise store_error(error) from None  # the engine's own words may hold values
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the store cannot be written to: {error.strerror}; free disk space"
+        ) from error
+
+
+class EmbeddedEngine(_Client):
+    """The engine in this process. ``incoming`` is a folder of its own for the containers."""
+
+    def __init__(self, client: Any, incoming: Path) -> None:
+        super().__init__(client)
+        self._file = incoming / "batch.avro"
+
+    def load(self, container: bytes, targets: Sequence[Target]) -> None:
+        """See `Engine`. One thread at a time: there is one file."""
+
+        def run() -> None:
+            try:
+                with open(os.open(self._file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+                    file.write(container)
+                for target in targets:
+                    source = f"file({sql.text(str(self._file))}, 'Avro', {sql.text(target.structure)})"
+                    self._client.command(target.statement(source))
+            finally:
+                self._file.unlink(missing_ok=True)
+
+        _translated(run)
+
+
+class ServerEngine(_Client):
+    """A ClickHouse server over HTTP. The client sends an insert again by itself after a reset connection."""
+
+    def load(self, container: bytes, targets: Sequence[Target]) -> None:
+        """See `Engine`."""
+
+        def run() -> None:
+            for target in targets:
+                statement = target.statement(f"input({sql.text(target.structure)})") + " FORMAT Avro"
+                self._client.command(statement, data=container)
+
+        _translated(run)
+
+
+def connect_server(url: str) -> ServerEngine:
+    """Return the engine behind ``http[s]://[user:password@]host:port``. Raises StoreUnavailableError, StoreError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise StoreError("RENKOU_CLICKHOUSE is not an http:// or https:// address; mend the setting")
+    try:
+        client = clickhouse_connect.get_client(
+            host=parts.hostname,
+            port=parts.port or (8443 if parts.scheme == "https" else 8123),
+            username=parts.username,
+            password=parts.password or "",
+            secure=parts.scheme == "https",
+            settings=WRITER_SETTINGS | {"wait_end_of_query": 1},
+            send_receive_timeout=CALL_SECONDS,
+            autogenerate_session_id=False,
+        )
+    except ClickHouseError as error:
+        raise store_error(error, f"ClickHouse at {parts.hostname}:{parts.port}") from None
+    return ServerEngine(client)

@@ -1,0 +1,335 @@
+"""Values that a source did not send: they are taken from the row that the store has.
+
+A record names in ``unchanged`` the columns, and in ``unchanged_elements`` and each mention's ``unchanged`` the
+elements, that keep their value. Through a change of primary key they come from the row with the previous key. Its
+delete, which may arrive before or after the create, keeps the old values in its tombstone for that reason.
+
+What is merged is a function of the record and of the row before it, so a record that is sent again gives the same
+row: it finds its own, with the version it has, and takes the values from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from avro.codec import DatumCodec
+from avro.record import PERSON_ELEMENTS, Record, Severity
+from connectors.clickhouse import sql
+from connectors.clickhouse.batch import Row
+from connectors.clickhouse.engine import Engine
+from connectors.clickhouse.schema import MENTIONS, FeedTable, feed_table
+from connectors.clickhouse.tables import Column
+
+UNAVAILABLE: Final = "unavailable"
+"""Rule of the finding beside a null: the source did not send the value and the store never had it."""
+
+RAW: Final = "raw"
+"""Element under which a raw row with missing columns is found."""
+
+KEYS_A_QUERY: Final = 2000
+"""Keys a look-up asks for at once: with keys of 200 bytes, 400 KB of statement."""
+
+Slot = tuple[str, int]
+_raw_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def needs_values(record: Record) -> bool:
+    """Whether the record's row can only be made with values that the store has."""
+    return bool(
+        record.unchanged
+        or record.unchanged_elements
+        or (record.is_deleted and record.next_key is not None)
+        or any(mention.unchanged for mention in record.mentions)
+    )
+
+
+@dataclass(slots=True)
+class _Mentioned:
+    """A stored mention."""
+
+    version: int
+    is_deleted: bool
+    elements: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What the store has under one key; ``version`` is -1 when there is no row, though there may be mentions."""
+
+    version: int = -1
+    is_deleted: bool = True
+    raw: str | None = None
+    elements: dict[str, Any] = field(default_factory=dict)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    mentions: dict[Slot, _Mentioned] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Datums and their records in the order of the rows; rows are left out where the store has newer ones."""
+
+    datums: list[bytes]
+    records: list[Record]
+
+
+class Merger:
+    """Completes the records of one feed."""
+
+    def __init__(self, feed: FeedTable, engine: Engine) -> None:
+        self._feed = feed
+        self._engine = engine
+        self._codec = DatumCodec(feed.schema)
+        self._table = feed_table(feed)
+        self._elements = tuple(element["name"] for element in feed.elements)
+        self._finding_fields = tuple(
+            item["name"] for item in feed.field("findings")["type"]["items"]["fields"]
+        )
+
+    def merge(self, rows: Sequence[Row]) -> Merged:
+        """Return the rows' datums, complete. Reads the store. Raises its errors."""
+        wanted: set[str] = set()
+        for row in rows:
+            if needs_values(row.record):
+                wanted.add(row.record.key)
+                if row.record.previous_key is not None:
+                    wanted.add(row.record.previous_key)
+        if not wanted:
+            return Merged([row.datum for row in rows], [row.record for row in rows])
+        known = self._load(sorted(wanted))
+        merged = Merged([], [])
+        for row in rows:
+            record = row.record
+            if record.key not in wanted:
+                merged.datums.append(row.datum)
+                merged.records.append(record)
+                continue
+            own = known.setdefault(record.key, _Stored())
+            values = self._codec.decode(row.datum)
+            if needs_values(record):
+                if _superseded(own, record, self._feed.slots):
+                    continue
+                self._complete(values, record, own, known.get(record.previous_key or ""))
+                merged.datums.append(self._codec.encode(values))
+            else:
+                merged.datums.append(row.datum)
+            merged.records.append(record)
+            self._remember(own, values, record)
+        return merged
+
+    def _complete(
+        self, values: dict[str, Any], record: Record, own: _Stored, previous: _Stored | None
+    ) -> None:
+        keep = record.is_deleted  # the delete of a key change: its tombstone keeps everything
+        base = _row_before(record, own, previous)
+        elements = self._elements if keep else record.unchanged_elements
+        findings: list[dict[str, Any]] = list(values["findings"])
+        if base is not None:
+            for element in elements:
+                values[element] = base.elements[element]
+            findings += _carried(base.findings, record)
+        elif not keep:
+            for element in elements:
+                values[element] = None
+                findings.append(_unavailable(element))
+        if keep:
+            values["raw"] = None if base is None else base.raw
+            values["mentions"] = self._kept_mentions(record, own)
+        else:
+            self._complete_mentions(values, record, own, previous, findings)
+            values["raw"], missing = _merge_raw(values["raw"], record.unchanged, base)
+            if missing:
+                findings.append(_unavailable(RAW))
+        values["findings"] = _unique(findings)
+        values["unchanged"] = []
+        values["unchanged_elements"] = []
+
+    def _complete_mentions(
+        self,
+        values: dict[str, Any],
+        record: Record,
+        own: _Stored,
+        previous: _Stored | None,
+        findings: list[dict[str, Any]],
+    ) -> None:
+        for mention in values["mentions"]:
+            slot = (mention["role"], mention["ordinal"])
+            if mention["unchanged"]:
+                base = _mention_before(record, own, previous, slot)
+                for element in mention["unchanged"]:
+                    mention[element] = None if base is None else base.elements[element]
+                    if base is None:
+                        findings.append(_unavailable(element, *slot))
+                mention["unchanged"] = []
+
+    def _kept_mentions(self, record: Record, own: _Stored) -> list[dict[str, Any]]:
+        kept = []
+        for slot, mention in own.mentions.items():
+            if mention.version == record.version or (
+                mention.version < record.version and not mention.is_deleted
+            ):
+                kept.append({"role": slot[0], "ordinal": slot[1], **mention.elements, "unchanged": []})
+        return kept
+
+    def _remember(self, own: _Stored, values: dict[str, Any], record: Record) -> None:
+        if record.version >= own.version:
+            own.version, own.is_deleted = record.version, record.is_deleted
+            own.raw = values["raw"]
+            own.elements = {element: values[element] for element in self._elements}
+            own.findings = list(values["findings"])
+        named = {(mention["role"], mention["ordinal"]): mention for mention in values["mentions"]}
+        for slot in self._feed.slots:
+            stored = own.mentions.get(slot)
+            if stored is None or record.version >= stored.version:
+                mention = named.get(slot)
+                elements = {
+                    element: None if mention is None else mention[element] for element in PERSON_ELEMENTS
+                }
+                own.mentions[slot] = _Mentioned(
+                    record.version, record.is_deleted or mention is None, elements
+                )
+
+    def _load(self, keys: Sequence[str]) -> dict[str, _Stored]:
+        known: dict[str, _Stored] = {}
+        fields = [_read_back(column) for column in self._table.columns if column.name in self._elements]
+        mention_fields = [_read_back(column) for column in MENTIONS.columns if column.name in PERSON_ELEMENTS]
+        for chunk in _chunks(keys, KEYS_A_QUERY):
+            condition = f"key IN ({sql.texts(chunk)})"
+            # Not FINAL: it hides deleted rows, and a tombstone's values may be wanted.
+            for key, version, is_deleted, raw, findings, *elements in self._engine.rows(
+                f"SELECT {', '.join(['key', 'version', 'is_deleted', 'raw', _FINDINGS, *fields])}"
+                f" FROM {self._table.stored} WHERE {condition} ORDER BY version DESC LIMIT 1 BY key"
+            ):
+                known[key] = _Stored(
+                    version=version,
+                    is_deleted=is_deleted == 1,
+                    raw=raw,
+                    elements=dict(zip(self._elements, elements, strict=True)),
+                    findings=[
+                        dict(zip(self._finding_fields, finding, strict=True))
+                        for finding in msgspec.json.decode(findings)
+                    ],
+                )
+            for key, role, ordinal, version, is_deleted, *elements in self._engine.rows(
+                f"SELECT {', '.join(['key', 'role', 'ordinal', 'version', 'is_deleted', *mention_fields])}"
+                f" FROM {MENTIONS.stored} WHERE department = {sql.text(self._feed.department)}"
+                f" AND `table` = {sql.text(self._feed.type)} AND {condition}"
+                " ORDER BY version DESC LIMIT 1 BY key, role, ordinal"
+            ):
+                row = known.setdefault(key, _Stored())
+                mention = _Mentioned(
+                    version, is_deleted == 1, dict(zip(PERSON_ELEMENTS, elements, strict=True))
+                )
+                row.mentions[(role, ordinal)] = mention
+        return known
+
+
+# Named tuples become objects, so the fields' order in the table does not matter.
+_FINDINGS: Final = "toJSONString(findings)"
+
+
+def _read_back(column: Column) -> str:
+    """Return the expression that gives a column as Avro has it: dates and times are integers."""
+    name = sql.name(column.name)
+    kind = column.type.removeprefix("Nullable(")
+    if kind.startswith("Date32"):
+        return f"toInt32({name})"
+    if kind.startswith("DateTime64(3"):
+        return f"toUnixTimestamp64Milli({name})"
+    if kind.startswith("DateTime64(6"):
+        return f"toUnixTimestamp64Micro({name})"
+    return name
+
+
+def _superseded(own: _Stored, record: Record, slots: Sequence[Slot]) -> bool:
+    """Whether row and mentions are all newer in the store. A crash can leave the mentions behind the row."""
+    return own.version > record.version and all(
+        slot in own.mentions and own.mentions[slot].version > record.version for slot in slots
+    )
+
+
+def _row_before(record: Record, own: _Stored, previous: _Stored | None) -> _Stored | None:
+    """Return the row that the record's unchanged values are in: its own when it is sent again, else the one before."""
+    if own.version == record.version:
+        return own
+    before = own if record.previous_key is None else previous
+    if before is None or before.version < 0:
+        return None
+    if before.version < record.version:
+        return None if before.is_deleted else before
+    # The other half of this key change came first, and its tombstone kept the values.
+    return before if before.version == record.version else None
+
+
+def _mention_before(record: Record, own: _Stored, previous: _Stored | None, slot: Slot) -> _Mentioned | None:
+    """Return the mention that unchanged elements are in; one that was absent has nulls, which then are the values."""
+    mention = own.mentions.get(slot)
+    if mention is not None and mention.version == record.version:
+        return mention
+    if own.version < record.version and _row_before(record, own, previous) is None:
+        return None
+    before = own if record.previous_key is None else previous
+    mention = None if before is None else before.mentions.get(slot)
+    return mention if mention is not None and mention.version <= record.version else None
+
+
+def _carried(findings: Sequence[dict[str, Any]], record: Record) -> list[dict[str, Any]]:
+    """Return those findings of the row before that are about values which are still the same."""
+    if record.is_deleted:
+        return list(findings)
+    mentions = {(mention.role, mention.ordinal): mention.unchanged for mention in record.mentions}
+    carried = []
+    for finding in findings:
+        role = finding["role"]
+        unchanged = mentions.get((role, finding["ordinal"]), ()) if role else record.unchanged_elements
+        if finding["element"] in unchanged:
+            carried.append(finding)
+    return carried
+
+
+def _unavailable(element: str, role: str = "", ordinal: int = 0) -> dict[str, Any]:
+    return {
+        "element": element,
+        "rule": UNAVAILABLE,
+        "severity": str(Severity.ERROR),
+        "original": None,
+        "role": role,
+        "ordinal": ordinal,
+    }
+
+
+def _merge_raw(raw: str | None, unchanged: Sequence[str], before: _Stored | None) -> tuple[str | None, bool]:
+    """Return the raw row with the columns that were not sent, and whether it still lacks one of them.
+
+    Values keep their text: they are never decoded. A column that the row before does not have either, though it was
+    complete, is one that the feed does not collect.
+    """
+    if not unchanged:
+        return raw, False
+    sent = _raw_decoder.decode(raw or "{}")
+    if before is None or before.raw is None:
+        return raw, True
+    old = _raw_decoder.decode(before.raw)
+    merged = {name: sent.get(name, value) for name, value in old.items() if name in sent or name in unchanged}
+    merged.update((name, value) for name, value in sent.items() if name not in merged)
+    lacking = any(name not in merged for name in unchanged)
+    incomplete = any(item["element"] == RAW and item["rule"] == UNAVAILABLE for item in before.findings)
+    return msgspec.json.encode(merged).decode(), lacking and incomplete
+
+
+def _unique(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    unique: list[dict[str, Any]] = []
+    for finding in findings:
+        if finding not in unique:
+            unique.append(finding)
+    return unique
+
+
+def _chunks(keys: Sequence[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(keys)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

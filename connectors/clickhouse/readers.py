@@ -1,0 +1,214 @@
+"""Readers of the embedded engine: a few handles, each for one query at a time, none of which can write.
+
+A handle serves one query, and a writer's insert would wait behind it: readers have their own. The GIL is released
+while the engine works, so readers belong in threads.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Final
+
+import chdb
+
+from connectors.clickhouse import sql
+from connectors.clickhouse.embedded import EmbeddedStore, opening_error
+from connectors.clickhouse.guard import RefusedError, Statement, check
+from connectors.clickhouse.tables import DATABASE
+
+READERS: Final = 3
+"""Handles: one slow query and two quick ones; more would only share the same cores."""
+
+WAIT_SECONDS: Final = 30.0
+"""How long a query waits for a free handle."""
+
+QUERY_SECONDS: Final = 120
+"""What a query may take, so that a few runaways do not hold every handle for ever."""
+
+TOO_MANY_QUERIES: Final = 202
+"""ClickHouse's code for it."""
+
+STREAMED: Final = frozenset({"native", "tabseparated", "tsv", "csv", "rowbinary", "jsoneachrow"})
+"""Formats whose blocks can be written one after the other: neither header nor footer."""
+
+SERVED_SETTINGS: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+_CODE: Final = re.compile(r"\bCode:\s*(\d+)")
+
+
+class QueryError(Exception):
+    """The engine refuses a query. The message is ClickHouse's own, for whoever asked: it can quote values."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message[message.find("Code:") :] if "Code:" in message else message)
+        found = _CODE.search(message)
+        self.code = int(found.group(1)) if found else 1001  # STD_EXCEPTION
+
+
+class _Reader:
+    """One handle."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = chdb.connect(address)
+        self._table_functions: frozenset[str] = frozenset()
+        for statement in (
+            f"USE {DATABASE}",
+            f"SET max_execution_time = {QUERY_SECONDS}",
+            "SET readonly = 2",
+        ):
+            self._connection.query(statement, "TabSeparated")
+
+    def statement(self, query: str) -> Statement:
+        """Return the query as it may be run. Raises QueryError, RefusedError."""
+        if not self._table_functions:
+            names = self.run("SELECT lower(name) FROM system.table_functions FORMAT TSV").decode().split()
+            self._table_functions = frozenset(names)
+        normalized = self.run(f"SELECT formatQuerySingleLine({sql.text(query)}) FORMAT RawBLOB").decode()
+        return check(normalized, self._table_functions.__contains__)
+
+    def run(self, text: str, parameters: Mapping[str, str] | None = None) -> bytes:
+        """Return the result of a statement that names its format. Raises QueryError."""
+        try:
+            data = self._connection.query(text, "TabSeparated", params=dict(parameters or {})).bytes()
+        except RuntimeError as error:
+            raise QueryError(str(error)) from None
+        return data or b""
+
+    def stream(self, text: str, output: str, parameters: Mapping[str, str]) -> Iterator[bytes]:
+        """Yield the result block by block. Raises QueryError, at the first block when nothing could be run."""
+        try:
+            stream = self._connection.send_query(text, output, params=dict(parameters))
+        except RuntimeError as error:
+            raise QueryError(str(error)) from None
+        try:
+            for block in stream:
+                yield block.bytes()
+        except RuntimeError as error:
+            raise QueryError(str(error)) from None
+        finally:
+            stream.close()
+
+    def close(self) -> None:
+        """Let the handle go."""
+        self._connection.close()
+
+
+class Result:
+    """A query's bytes, block by block, in ``format``. Holds a handle until it is read to its end or closed."""
+
+    def __init__(self, pool: Readers, reader: Any, blocks: Iterator[bytes], output: str) -> None:
+        self.format = output
+        self._pool = pool
+        self._reader = reader
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._blocks
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the handle back, ending the query if it still runs."""
+        if self._reader is not None:
+            close = getattr(self._blocks, "close", None)
+            if close is not None:
+                close()
+            self._pool.give_back(self._reader)
+            self._reader = None
+
+    def __enter__(self) -> Result:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Readers:
+    """The pool. Safe to use from any thread; the calls block."""
+
+    def __init__(self, store: EmbeddedStore, count: int = READERS) -> None:
+        """Open the handles; the database is there already. Raises StoreError, StoreUnavailableError."""
+        self._free: queue.SimpleQueue[_Reader] = queue.SimpleQueue()
+        self._all: list[_Reader] = []
+        try:
+            for _ in range(count):
+                reader = _Reader(store.address)
+                self._all.append(reader)
+                self._free.put(reader)
+        except RuntimeError as error:
+            self.close()
+            raise opening_error(error, store.path) from None
+
+    def query(
+        self,
+        query: str,
+        *,
+        default_format: str = "TabSeparated",
+        parameters: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Result:
+        """Run a query and return its result; it is in ``default_format`` unless the query names a format.
+
+        ``parameters`` are the values of ``{name:Type}`` in ClickHouse's escaped text form. ``settings`` hold for this
+        query. Raises RefusedError and QueryError; an error in the middle of a long result comes while reading it.
+        """
+        try:
+            reader = self._free.get(timeout=WAIT_SECONDS)
+        except queue.Empty:
+            raise RefusedError("every reader is busy; try again", TOO_MANY_QUERIES) from None
+        result = Result(self, reader, iter(()), default_format)
+        try:
+            statement = reader.statement(query)
+            result.format = statement.format or default_format
+            text = statement.text
+            if not statement.format:
+                text += _settings_clause(statement, settings or {}) + f" FORMAT {_word(default_format)}"
+            if result.format.lower() in STREAMED:
+                blocks = reader.stream(text, result.format, parameters or {})
+                first = next(blocks, b"")  # what cannot be run is refused here, before anything is sent
+                result._blocks = _chain(first, blocks)
+            else:
+                result._blocks = iter([reader.run(text, parameters)])
+        except BaseException:
+            result.close()
+            raise
+        return result
+
+    def give_back(self, reader: _Reader) -> None:
+        """Take a handle that nobody uses any more."""
+        self._free.put(reader)
+
+    def close(self) -> None:
+        """Close all handles."""
+        for reader in self._all:
+            reader.close()
+        self._all.clear()
+
+
+def _chain(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield first
+        yield from blocks
+    finally:
+        close = getattr(blocks, "close", None)
+        if close is not None:
+            close()
+
+
+def _word(name: str) -> str:
+    if not re.fullmatch(r"\w+", name):
+        raise QueryError("Code: 73. DB::Exception: a format's name is letters and digits. (UNKNOWN_FORMAT)")
+    return name
+
+
+def _settings_clause(statement: Statement, settings: Mapping[str, str]) -> str:
+    wanted = {name: value for name, value in settings.items() if SERVED_SETTINGS.fullmatch(name)}
+    if not wanted or " SETTINGS " in statement.text or not statement.text.startswith(("SELECT", "WITH")):
+        return ""
+    return " SETTINGS " + ", ".join(f"{name} = {sql.text(value)}" for name, value in wanted.items())

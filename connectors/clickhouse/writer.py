@@ -1,0 +1,257 @@
+"""The writer: a batch becomes rows, exactly.
+
+Every row is idempotent by key and version, so that a batch may be written again, whole or cut otherwise, after any
+crash. Nothing relies on an insert being atomic or on deduplication tokens. What a batch leads to is done in an order
+in which each step only relies on those before it: rows, truncations, the linker's outputs, dead letters, and last
+what says how far the store has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from avro.codec import MarkCodec
+from avro.record import PERSON_ELEMENTS, Mark, MarkKind, Record
+from avro.schema import Schema, shared_schema
+from connectors.clickhouse import sql
+from connectors.clickhouse.batch import Batch, Row
+from connectors.clickhouse.container import Container
+from connectors.clickhouse.engine import Engine, Target
+from connectors.clickhouse.merge import Merger
+from connectors.clickhouse.schema import (
+    DEAD_LETTER,
+    DEAD_LETTERS,
+    FRONTIER,
+    FRONTIERS,
+    IDENTITIES,
+    MARKS,
+    MENTIONS,
+    PERSON_HISTORY,
+    PERSONS,
+    SOURCE_STATE,
+    SOURCE_STATES,
+    FeedTable,
+    column_type,
+    feed_table,
+)
+from connectors.clickhouse.tables import Table
+from connectors.errors import StoreError
+
+LOAD_ROWS: Final = 20_000
+"""Rows an insert holds at most. One insert is then one block (the engine's own limit is 1,048,449 rows or 256 MB),
+which is written in one step, and a container stays within some tens of megabytes."""
+
+_marks: Final = MarkCodec()
+
+
+@dataclass(slots=True)
+class WriteResult:
+    """What a write did: rows inserted per table, and records left out because the store has newer ones."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    superseded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Where datums of one schema go. ``tables`` maps each table to the rows that one datum gives there."""
+
+    container: Container
+    targets: tuple[Target, ...]
+    tables: dict[str, int]
+
+
+class _FeedWriter:
+    """What is made once for a feed."""
+
+    def __init__(self, feed: FeedTable, engine: Engine) -> None:
+        self.feed = feed
+        self.table = feed_table(feed)
+        self.slots = frozenset(feed.slots)
+        self.merger = Merger(feed, engine)
+        targets = [_plain_target(self.table)]
+        tables = {self.table.name: 1}
+        if feed.slots:
+            targets.append(_mentions_target(feed))
+            tables[MENTIONS.name] = len(feed.slots)
+        self.load = _Load(Container(feed.schema), tuple(targets), tables)
+
+    def check(self, record: Record) -> None:
+        """Raise StoreError when a mention has no place: it would vanish."""
+        for mention in record.mentions:
+            if (mention.role, mention.ordinal) not in self.slots:
+                raise StoreError(
+                    f"feed {self.feed.feed}: a record of {record.topic}, partition {record.partition}, offset"
+                    f" {record.offset} mentions {mention.role} {mention.ordinal}, which the feed does not declare;"
+                    " mend the feed's roles"
+                )
+
+
+class Writer:
+    """Writes batches. One thread at a time."""
+
+    def __init__(self, engine: Engine, feeds: Sequence[FeedTable]) -> None:
+        """Read what the store remembers of truncations; the schema is there already. Raises the engine's errors."""
+        self._engine = engine
+        self._feeds = {feed.feed: _FeedWriter(feed, engine) for feed in feeds}
+        self._identities = _load_of(shared_schema("Identity"), IDENTITIES)
+        self._persons = _load_of(shared_schema("Person"), PERSONS, PERSON_HISTORY)
+        self._marks = _load_of(shared_schema("Mark"), MARKS)
+        self._dead_letters = _load_of(DEAD_LETTER, DEAD_LETTERS)
+        self._frontiers = _load_of(FRONTIER, FRONTIERS)
+        self._states = _load_of(SOURCE_STATE, SOURCE_STATES)
+        self._truncated: dict[str, int] = {
+            feed: version
+            for feed, version in engine.rows(
+                f"SELECT feed, max(version) FROM {MARKS.stored}"
+                f" WHERE kind = {sql.text(MarkKind.TRUNCATE.value)} GROUP BY feed"
+            )
+        }
+
+    def write(self, batch: Batch) -> WriteResult:
+        """Write the batch; returns when all of it is in the store. Blocks.
+
+        Raises StoreUnavailableError when the same batch may succeed later and StoreError when it cannot. Parts of the
+        batch may be in the store by then: it is to be written again before any later one, and not acknowledged.
+        """
+        result = WriteResult()
+        marks = [
+            mark for mark in batch.truncations.values() if mark.version > self._truncated.get(mark.feed, -1)
+        ]
+        limits = self._truncated | {mark.feed: mark.version for mark in marks}
+        for feed, rows in batch.rows.items():
+            self._write_rows(self._feed(feed), rows, limits.get(feed, 0), result)
+        for mark in marks:
+            self._truncate(mark, result)
+        self._load(self._identities, batch.identities, result)
+        self._load(self._persons, batch.persons, result)
+        self._load(self._dead_letters, batch.dead_letters, result)
+        # A mark that is stored says that its truncation is complete, a frontier that everything before it is there.
+        self._load(self._marks, [_marks.encode(mark) for mark in marks], result)
+        self._load(self._states, batch.source_states, result)
+        self._load(self._frontiers, batch.frontiers, result)
+        self._truncated = limits
+        return result
+
+    def _feed(self, feed: str) -> _FeedWriter:
+        writer = self._feeds.get(feed)
+        if writer is None:
+            raise StoreError(
+                f"there is no feed {feed}, but records of it; restore its feed file and start again"
+            )
+        return writer
+
+    def _write_rows(self, writer: _FeedWriter, rows: Sequence[Row], limit: int, result: WriteResult) -> None:
+        kept = [row for row in rows if row.record.version >= limit]
+        for row in kept:
+            writer.check(row.record)
+        merged = writer.merger.merge(kept)
+        result.superseded += len(rows) - len(merged.datums)
+        try:
+            self._load(writer.load, merged.datums, result)
+        except _RefusedError as error:
+            record = merged.records[error.index]
+            raise StoreError(
+                f"feed {writer.feed.feed}: ClickHouse refuses the record of {record.topic}, partition"
+                f" {record.partition}, offset {record.offset}, and takes its neighbours: {error.reason}"
+            ) from error
+
+    def _load(self, load: _Load, datums: Sequence[bytes], result: WriteResult) -> None:
+        for start in range(0, len(datums), LOAD_ROWS):
+            part = datums[start : start + LOAD_ROWS]
+            try:
+                self._engine.load(load.container.pack(part), load.targets)
+            except StoreError as error:
+                self._search(load, datums, start, start + len(part), error)
+            for table, rows in load.tables.items():
+                result.rows[table] = result.rows.get(table, 0) + rows * len(part)
+
+    def _search(self, load: _Load, datums: Sequence[bytes], first: int, end: int, reason: StoreError) -> None:
+        """Insert the datums from ``first`` to before ``end`` by halves, to find the one that is refused, and raise.
+
+        Returns when everything goes in after all. Raises ``reason`` when nothing does: then it is not about one row.
+        """
+
+        def refused(low: int, high: int) -> StoreError | None:
+            try:
+                self._engine.load(load.container.pack(datums[low:high]), load.targets)
+            except StoreError as error:
+                return error
+            return None
+
+        low, high = first, end
+        while high - low > 1:
+            middle = (low + high) // 2
+            if refused(low, middle):
+                high = middle
+            else:
+                low = middle
+        last = refused(low, high)
+        if last is None:
+            return
+        neighbour = first if low > first else end - 1
+        if neighbour == low or refused(neighbour, neighbour + 1):
+            raise reason
+        raise _RefusedError(next(iter(load.tables)), low, str(last)) from last
+
+    def _truncate(self, mark: Mark, result: WriteResult) -> None:
+        writer = self._feed(mark.feed)
+        # One below the mark: a row that has the mark's own version is newer than the truncation.
+        version = f"toUInt128({sql.text(str(mark.version - 1))})"
+        time = f"fromUnixTimestamp64Micro(toInt64({mark.source_time}), 'UTC')"
+        below = f"version < toUInt128({sql.text(str(mark.version))})"
+        self._engine.command(
+            f"INSERT INTO {writer.table.stored}"
+            f" ({sql.names(('key', 'op', 'topic', 'partition', 'offset', 'source_time', 'captured_time', 'version', 'is_deleted'))})"
+            f" SELECT key, 't', topic, partition, `offset`, {time}, {time}, {version}, 1"
+            f" FROM {writer.table.stored} FINAL WHERE {below}"
+        )
+        if writer.slots:
+            key = sql.names(MENTIONS.order_by)
+            self._engine.command(
+                f"INSERT INTO {MENTIONS.stored} ({key}, source_time, version, is_deleted)"
+                f" SELECT {key}, {time}, {version}, 1 FROM {MENTIONS.stored} FINAL"
+                f" WHERE department = {sql.text(writer.feed.department)} AND `table` = {sql.text(writer.feed.type)}"
+                f" AND {below}"
+            )
+
+
+class _RefusedError(StoreError):
+    """ClickHouse refuses one datum and takes others of its kind."""
+
+    def __init__(self, table: str, index: int, reason: str) -> None:
+        super().__init__(f"table {table}: ClickHouse refuses one row and takes its neighbours: {reason}")
+        self.index = index
+        self.reason = reason
+
+
+def _plain_target(table: Table) -> Target:
+    """Return the INSERT of the container's fields into columns of the same names."""
+    structure = ", ".join(f"{sql.name(column.name)} {column.type}" for column in table.columns)
+    names = table.column_names
+    return Target(table.stored, names, structure, f"SELECT {sql.names(names)} FROM {{source}}")
+
+
+def _load_of(schema: Schema, *tables: Table) -> _Load:
+    return _Load(Container(schema), tuple(map(_plain_target, tables)), {table.name: 1 for table in tables})
+
+
+def _mentions_target(feed: FeedTable) -> Target:
+    """Return the INSERT of a record's mentions: one row for every slot, deleted where the record has no mention."""
+    slots = ", ".join(f"({sql.text(role)}, toInt32({ordinal}))" for role, ordinal in feed.slots)
+    structure = (
+        "key String, source_time DateTime64(6, 'UTC'), version UInt128, is_deleted UInt8,"
+        f" mentions {column_type(feed.field('mentions')['type'])}"
+    )
+    elements = ", ".join(f"mention.{sql.name(element)}" for element in PERSON_ELEMENTS)
+    # Element 0 of an array is the empty value: nulls.
+    select = (
+        f"SELECT {sql.text(feed.department)}, {sql.text(feed.type)}, key, slot.1, slot.2, {elements},"
+        " source_time, version, is_deleted OR place = 0"
+        " FROM (SELECT key, source_time, version, is_deleted, slot, place, mentions[place] AS mention"
+        " FROM (SELECT *, arrayJoin([" + slots + "]) AS slot,"
+        " arrayFirstIndex(m -> m.role = slot.1 AND m.ordinal = slot.2, mentions) AS place FROM {source}))"
+    )
+    return Target(MENTIONS.stored, MENTIONS.column_names, structure, select)
