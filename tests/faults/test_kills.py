@@ -1,0 +1,41 @@
+"""Processes die under load; afterwards the store holds exactly what the sources hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.faults import kill_under_load
+from tests.support.running import RunningHub, running_hub
+
+pytestmark = [pytest.mark.stack, pytest.mark.faults]
+
+KILLS_SHORT = 5
+KILLS_LONG = int(os.environ.get("RENKOU_KILLS", "35"))
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    folder: Path = tmp_path_factory.mktemp("faults")
+    for parent in (folder, *folder.parents):
+        if parent.owner() == "root" and parent != Path("/") and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)  # PostgreSQL's account must pass through
+    with running_hub(folder / "hub") as running:
+        yield running
+
+
+def test_five_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
+    report = kill_under_load(hub, seed=int(os.environ.get("RENKOU_SEED", "5")), kills=KILLS_SHORT)
+    assert report.differences == []
+
+
+@pytest.mark.long
+def test_many_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
+    report = kill_under_load(hub, seed=int(os.environ.get("RENKOU_SEED", "30")), kills=KILLS_LONG)
+    print(f"kills {dict(report.kills)}, {report.transactions} transactions, {report.unknown} with unknown outcome, ")
+    print(f"equal {report.settle_seconds:.1f} s after the last one")
+    assert report.differences == []
+    assert sum(report.kills.values()) == KILLS_LONG
