@@ -1,4 +1,5 @@
-"""Kafka's topics: created with explicit settings, compared with them afterwards. The broker creates none by itself."""
+"""Kafka's topics: created with explicit settings, compared with them afterwards. The broker creates none by
+itself."""
 
 from __future__ import annotations
 
@@ -74,9 +75,7 @@ def capture_topics(department: str, tables: Sequence[CapturedTable]) -> tuple[To
 def hub_topics() -> tuple[TopicSpec, ...]:
     """Return the hub's own topics. One partition each: the log has one order."""
     compacted = {"cleanup.policy": "compact", "max.message.bytes": str(MESSAGE_BYTES)}
-    forever = {
-        "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER, "max.message.bytes": str(MESSAGE_BYTES),
-    }  # fmt: skip
+    forever = {**compacted, "cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
     return (
         TopicSpec(RECORDS, settings=compacted),
         TopicSpec(IDENTITIES, settings=compacted),
@@ -95,10 +94,11 @@ def _kept(name: str, milliseconds: int) -> TopicSpec:
 
 
 def ensure_topics(bootstrap: str, specs: Iterable[TopicSpec], *, replication: int = -1) -> Topics:
-    """Create the topics that are missing and compare the others with their specs, which changes nothing there.
+    """Create the topics that are missing and compare the others with their specs, which changes nothing
+    there.
 
-    ``replication`` -1 is the broker's default. Raises TransientError when no broker answers, TerminalError when it
-    refuses a topic. Blocks.
+    ``replication`` -1 is the broker's default. Raises TransientError when no broker answers, TerminalError
+    when it refuses a topic. Blocks.
     """
     wanted = {spec.name: spec for spec in specs}
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})

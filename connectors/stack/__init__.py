@@ -1,4 +1,5 @@
-"""The stack of one machine: PostgreSQL, Kafka, Connect with Debezium, the schema registry, and who keeps them running."""
+"""The stack of one machine: PostgreSQL, Kafka, Connect with Debezium, the schema registry, and who keeps them
+running."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ def unprivileged() -> str | None:
         return pwd.getpwnam(UNPRIVILEGED).pw_name
     except KeyError as error:
         raise StackError(
-            f"PostgreSQL refuses to run as root and there is no account {UNPRIVILEGED}; start as an ordinary user"
+            f"PostgreSQL refuses to run as root and there is no account {UNPRIVILEGED}; start as an "
+            f"ordinary user"
         ) from error
 
 
@@ -43,7 +44,8 @@ def check_reachable(path: Path, user: str | None) -> None:
     )  # fmt: skip
     if test.returncode != 0:
         raise StackError(
-            f"{_closed(path, entry.pw_uid, entry.pw_gid)} cannot be entered by {user}, which PostgreSQL must run as since it "
+            f"{_closed(path, entry.pw_uid, entry.pw_gid)} cannot be entered by {user}, which "
+            f"PostgreSQL must run as since it "
             f"refuses to be root; 'chmod o+x' it, choose another folder, or start as an ordinary user"
         )
 

@@ -31,15 +31,16 @@ PLUGINS: Final[Mapping[str, tuple[str, ...]]] = {
         "kafka-schema-registry-client", "common-utils", "avro", "commons-compress", "guava", "failureaccess",
     ),
 }  # fmt: skip
-"""A plugin and its jars. The wheel has 393, for every database there is; Connect looks through all that it is shown."""
+"""A plugin and its jars. The wheel has 393, for every database there is; Connect looks through all that it is
+shown."""
 
 MANIFESTS: Final[Mapping[str, Mapping[str, str]]] = {
     "avro-converter": {
         "org.apache.kafka.connect.storage.Converter": "io.confluent.connect.avro.AvroConverter"
     }
 }
-"""Services that a plugin's own jars do not declare. With them Connect can find all plugins by reading declarations
-instead of scanning every class."""
+"""Services that a plugin's own jars do not declare. With them Connect can find all plugins by reading
+declarations instead of scanning every class."""
 
 SETTINGS: Final = {
     "group.id": "renkou-connect",
@@ -54,7 +55,8 @@ SETTINGS: Final = {
     },
     "offset.storage.partitions": "1",
     "status.storage.partitions": "1",
-    # A killed worker's tasks: by default they wait five minutes for its return, and it counts as alive for ten seconds.
+    # A killed worker's tasks: by default they wait five minutes for its return, and it counts as alive for
+    # ten seconds.
     "scheduled.rebalance.max.delay.ms": "0",
     "session.timeout.ms": "6000",  # the broker's minimum
     "heartbeat.interval.ms": "1500",
@@ -127,7 +129,8 @@ def healthy(port: int) -> bool:
 
 
 def link_plugins(folder: Path) -> None:
-    """Make ``folder`` Connect's plugin path: links into the wheel, and the missing manifests. Raises StackError."""
+    """Make ``folder`` Connect's plugin path: links into the wheel, and the missing manifests. Raises
+    StackError."""
     libraries = _libraries()
     shutil.rmtree(folder, ignore_errors=True)
     for plugin, artifacts in PLUGINS.items():

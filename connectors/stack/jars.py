@@ -1,7 +1,8 @@
 """The jars of the one-machine stack: which, where they are kept, and how they get there.
 
-``jars.lock`` names every file with its SHA-256, so that a download needs no dependency resolution, runs in parallel and
-is the same everywhere. The cache is part of the virtual environment: removing the environment removes it.
+``jars.lock`` names every file with its SHA-256, so that a download needs no dependency resolution, runs in
+parallel and is the same everywhere. The cache is part of the virtual environment: removing the environment
+removes it.
 """
 
 from __future__ import annotations
@@ -78,9 +79,10 @@ def locked() -> tuple[Jar, ...]:
         coordinate = parts[1].split(":") if len(parts) == 3 else []
         if len(coordinate) != 5:
             raise StackError(
-                f"{LOCK_FILE}:{number}: not 'use group:artifact:version:classifier:packaging sha256'; restore the file"
+                f"{LOCK_FILE}:{number}: not 'use group:artifact:version:classifier:packaging sha256'; "
+                f"restore the file"
             )
-        jars.append(Jar(parts[0], *coordinate, sha256=parts[2]))
+        jars.append(Jar(parts[0], *coordinate, parts[2]))
     return tuple(jars)
 
 
@@ -110,7 +112,8 @@ def require(cache: Path = CACHE_FOLDER) -> None:
 
 
 def fetch(progress: Progress, cache: Path = CACHE_FOLDER) -> int:
-    """Download what is missing and return how many files that were. Raises StackError; blocks for minutes at worst."""
+    """Download what is missing and return how many files that were. Raises StackError; blocks for minutes at
+    worst."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with _exclusive(cache):

@@ -18,7 +18,8 @@ appender.out.layout.pattern = %d{ISO8601} %-5p %c{1} %m%n
 rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
 """
-"""Log4j 2, to standard output. Not below warn: at info Connect prints every setting of every client at each start."""
+"""Log4j 2, to standard output. Not below warn: at info Connect prints every setting of every client at each
+start."""
 
 
 def java() -> Path:
@@ -41,13 +42,14 @@ def command(
 ) -> tuple[str, ...]:
     """Return the command line of one Java program.
 
-    ``main`` is a class, looked up in ``class_path``, or the path of a runnable jar. ``folder`` is the program's own: Java
-    writes its error report there instead of the working directory.
+    ``main`` is a class, looked up in ``class_path``, or the path of a runnable jar. ``folder`` is the
+    program's own: Java writes its error report there instead of the working directory.
     """
     argv = [
         str(java()),
         f"-Xmx{heap_mb}m",
-        "-XX:+UseSerialGC",  # two cores and small heaps: the parallel collectors' threads and tables cost more
+        # two cores and small heaps: the parallel collectors' threads and tables cost more
+        "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",  # a half-dead process would not be restarted
         f"-XX:ErrorFile={folder}/hs_err.log",
         "-XX:-UsePerfData",  # nothing in the system's temporary folder

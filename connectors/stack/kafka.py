@@ -21,7 +21,8 @@ from connectors.stack.process import ProcessSpec
 HEAP_MB: Final = 512
 
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
-"""The largest message: a row with long texts, before and after. Kafka's own limit of 1 MB stops a connector at such a row."""
+"""The largest message: a row with long texts, before and after. Kafka's own limit of 1 MB stops a connector
+at such a row."""
 
 OFFSETS_KEPT_MINUTES: Final = 366 * 24 * 60
 """Kafka forgets a group that was off for a week; ours must then not read everything again, or nothing."""
@@ -36,7 +37,8 @@ SETTINGS: Final = {
     "message.max.bytes": str(MESSAGE_BYTES),
     "replica.fetch.max.bytes": str(MESSAGE_BYTES),
     "offsets.retention.minutes": str(OFFSETS_KEPT_MINUTES),
-    # One node: every replication factor is 1, and few partitions, each of which costs files and recovery time.
+    # One node: every replication factor is 1, and few partitions, each of which costs files and recovery
+    # time.
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -45,7 +47,8 @@ SETTINGS: Final = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
-    "group.initial.rebalance.delay.ms": "0",  # our groups have known members: waiting for more only delays the start
+    # our groups have known members: waiting for more only delays the start
+    "group.initial.rebalance.delay.ms": "0",
     "log.segment.bytes": str(128 * 1024 * 1024),  # a crash re-reads the active segments
     "num.network.threads": "2",
     "num.io.threads": "4",
@@ -120,7 +123,8 @@ def _write_properties(path: Path, log: Path, port: int, controller_port: int) ->
 
 
 def _format(folder: Path, log: Path, port: int, controller_port: int) -> None:
-    """Make the data folder beside its place and move it there: an interrupted one is never taken for a whole one."""
+    """Make the data folder beside its place and move it there: an interrupted one is never taken for a whole
+    one."""
     fresh = folder / "log.new"
     shutil.rmtree(fresh, ignore_errors=True)
     properties = folder / "format.properties"

@@ -1,7 +1,9 @@
-"""Becomes one process of the stack: ``python launch.py SUPERVISOR PIDFILE DEATHSIGNAL UID GID PROGRAM ARGUMENT…``.
+"""Becomes one process of the stack: ``python launch.py SUPERVISOR PIDFILE DEATHSIGNAL UID GID PROGRAM
+ARGUMENT…``.
 
-Between fork and exec a program of many threads may do next to nothing safely, so that part is this small program of
-its own (standard library only, no package import). It replaces itself with PROGRAM under the same process id.
+Between fork and exec a program of many threads may do next to nothing safely, so that part is this small
+program of its own (standard library only, no package import). It replaces itself with PROGRAM under the same
+process id.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def main(argv: list[str]) -> int:
     # Named before anything else: from here on a later supervisor finds this process, whatever happens.
     temporary = f"{pid_file}.tmp"
     with open(temporary, "w", encoding="ascii") as file:
-        file.write(f"{os.getpid()} {start_time(os.getpid())} {boot_id()}\n")
+        file.write(identity())
     os.replace(temporary, pid_file)
     os.umask(0o077)
     if os.getuid() != uid:
@@ -33,16 +35,21 @@ def main(argv: list[str]) -> int:
     # After setuid, which would reset it.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0:
-        print(f"prctl: {os.strerror(ctypes.get_errno())}", file=sys.stderr)
+        sys.stderr.write(f"prctl: {os.strerror(ctypes.get_errno())}\n")
         return EXIT_NOT_STARTED
     if os.getppid() != int(supervisor):  # it ended before the line above could notice
         return EXIT_NOT_STARTED
     program = argv[5:]
     try:
-        os.execv(program[0], program)
+        os.execv(program[0], program)  # noqa: S606 (becoming the program is the purpose)
     except OSError as error:
-        print(f"cannot execute {program[0]}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"cannot execute {program[0]}: {error.strerror}\n")
     return EXIT_NOT_STARTED
+
+
+def identity() -> str:
+    """Return this process's id, start time and boot as one line."""
+    return f"{os.getpid()} {start_time(os.getpid())} {boot_id()}\n"
 
 
 def start_time(pid: int) -> int:

@@ -16,11 +16,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, Self
 
-from connectors import debezium, endpoints
+from connectors import connect as rest
+from connectors import endpoints
 from connectors.endpoints import Endpoints
 from connectors.errors import ConnectorError, StackError
-from connectors.stack import connect, jars, kafka, ports, postgresql, registry, secrets
-from connectors.stack.process import ProcessSpec, end_leftovers
+from connectors.stack import connect, jars, kafka, launch, ports, postgresql, registry, secrets
+from connectors.stack.process import Identity, ProcessSpec, end_leftovers, read_identity
 from connectors.stack.supervisor import Event, State, Status, Supervisor
 
 INFRASTRUCTURE: Final = ("postgresql", "kafka", "registry", "connect")
@@ -28,7 +29,7 @@ INFRASTRUCTURE: Final = ("postgresql", "kafka", "registry", "connect")
 HUB: Final = ("normalize", "link", "store")
 """The hub's own processes, whose HTTP ports are chosen here so that they are known before they start."""
 
-PORTS: Final = ("postgresql", "kafka", "kafka-controller", "registry", "connect", *HUB)
+PORTS: Final = ("postgresql", "kafka", "kafka-controller", "registry", "registry-management", "connect", *HUB)
 
 LOCK_FILE: Final = "supervisor.lock"
 
@@ -36,7 +37,12 @@ FREE_BYTES: Final = 1024**3
 """Kafka, PostgreSQL and the store take about 600 MB before the first record."""
 
 HEAL_SECONDS: Final = 3.0
-"""Between two looks at the connectors' tasks: what a task loses by a failure that Debezium itself does not retry."""
+"""Between two looks at the connectors' tasks: what a task loses by a failure that Debezium itself does not
+retry."""
+
+LOCK_ATTEMPTS: Final = 5
+LOCK_SECONDS: Final = 0.05
+"""Whoever looks for the owner holds the lock for a moment itself."""
 
 LOG_BYTES: Final = 4 * 1024 * 1024
 
@@ -46,8 +52,8 @@ Progress = Callable[[Event], None]
 class LocalStack:
     """Everything that is a server of its own in production. Use it as a context manager, or call ``stop``.
 
-    1. ``start`` runs the infrastructure. 2. The caller prepares it (``ensure_databases``, topics, connectors) and 3. adds
-    the hub's processes. 4. ``publish`` writes ``endpoints.json`` and keeps it true.
+    1. ``start`` runs the infrastructure. 2. The caller prepares it (``ensure_databases``, topics, connectors)
+    and 3. adds the hub's processes. 4. ``publish`` writes ``endpoints.json`` and keeps it true.
     """
 
     def __init__(self, data: Path, progress: Progress = lambda event: None) -> None:
@@ -74,8 +80,9 @@ class LocalStack:
     def start(self) -> None:
         """Start the infrastructure and return when all of it is healthy.
 
-        Raises StackError, with everything stopped again, when another hub runs on the folder, when something is missing
-        on this machine, or when a part does not start. Blocks for about ten seconds, the first time twice that.
+        Raises StackError, with everything stopped again, when another hub runs on the folder, when something
+        is missing on this machine, or when a part does not start. Blocks for about ten seconds, the first
+        time twice that.
         """
         jars.require()
         self._open()
@@ -110,7 +117,8 @@ class LocalStack:
         free = shutil.disk_usage(self.data).free
         if free < FREE_BYTES:
             raise StackError(
-                f"{self.data}: only {free // 1024**2} MB free, {FREE_BYTES // 1024**2} are needed; free space or use --data"
+                f"{self.data}: only {free // 1024**2} MB free, {FREE_BYTES // 1024**2} are needed; "
+                f"free space or use --data"
             )
         for name in end_leftovers(self.data / "run"):
             self._log.warning("%s of an earlier start was still running: ended", name)
@@ -127,7 +135,7 @@ class LocalStack:
         return (
             postgresql.spec(self.data, port["postgresql"], known.administrator),
             kafka.spec(self.data, port["kafka"], port["kafka-controller"]),
-            registry.spec(self.data, port["registry"]),
+            registry.spec(self.data, port["registry"], port["registry-management"]),
             connect.spec(self.data, port["connect"], port["kafka"], known.capture),
         )
 
@@ -245,7 +253,7 @@ class LocalStack:
     def _heal(self) -> None:
         if any(status.name == "connect" and status.state is State.READY for status in self.status()):
             try:
-                for task in debezium.restart_failed(connect.url(self.ports["connect"])):
+                for task in rest.restart_failed(connect.url(self.ports["connect"])):
                     self._log.warning("connector %s had failed: restarted", task)
             except ConnectorError as error:
                 self._log.warning("%s", error)
@@ -254,20 +262,25 @@ class LocalStack:
 def acquire(data: Path) -> int:
     """Take the lock of ``data`` and return it as a file descriptor. Raises StackError when a hub runs there."""
     descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise StackError(
-            f"a hub is already running on {data}; stop it with 'renkou down --data {data}' or choose another folder"
-        ) from error
-    os.truncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if attempt + 1 == LOCK_ATTEMPTS:
+                os.close(descriptor)
+                raise StackError(
+                    f"a hub is already running on {data}; "
+                    f"stop it with 'renkou down --data {data}' or choose another folder"
+                ) from error
+            time.sleep(LOCK_SECONDS)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, launch.identity().encode("ascii"), 0)
     return descriptor
 
 
-def owner(data: Path) -> int | None:
-    """Return the process id of the supervisor that runs on ``data``, None when none does."""
+def owner(data: Path) -> Identity | None:
+    """Return the supervisor that runs on ``data``, None when none does."""
     while True:
         try:
             descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
@@ -275,12 +288,11 @@ def owner(data: Path) -> int | None:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = os.pread(descriptor, 32, 0).strip()
-            if text.isdigit():
-                return int(text)
-            time.sleep(0.01)  # between its two steps, taking the lock and writing its id
-        else:
             return None
+        except BlockingIOError:
+            found = read_identity(data / LOCK_FILE)
+            if found is not None and found.alive():
+                return found
+            time.sleep(LOCK_SECONDS)  # it has taken the lock and not written who it is yet
         finally:
             os.close(descriptor)

@@ -32,11 +32,13 @@ CAUSES: Final = (
     ),
     ("cannot execute", "its program cannot be executed; run 'make setup' again"),
 )
-"""Text in a log, and what it means to the operator. The log's own lines are never repeated: they may hold data."""
+"""Text in a log, and what it means to the operator. The log's own lines are never repeated: they may hold
+data."""
 
 
 def bound(log: Path) -> None:
-    """Move the content of a log that has grown past the limit to ``<log>.1``. Writers append, so they go on undisturbed."""
+    """Move the content of a log that has grown past the limit to ``<log>.1``. Writers append, so they go on
+    undisturbed."""
     try:
         if log.stat().st_size <= LIMIT_BYTES:
             return

@@ -1,4 +1,5 @@
-"""Loopback ports: chosen at the first start, remembered in ``DIR/ports.json``, kept as long as nobody else takes them."""
+"""Loopback ports: chosen at the first start, remembered in ``DIR/ports.json``, kept as long as nobody else
+takes them."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ LOWEST: Final = 20_000
 """Below are the ports that well-known programs use by default."""
 
 EPHEMERAL_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
-"""The kernel takes the near end of outgoing connections from here. A server that restarts must not find its port taken by
-one of them; a client that tries in vain to reach it can even connect to itself."""
+"""The kernel takes the near end of outgoing connections from here. A server that restarts must not find its
+port taken by one of them; a client that tries in vain to reach it can even connect to itself."""
 
 ATTEMPTS: Final = 2000
 

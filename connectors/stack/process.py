@@ -27,11 +27,12 @@ def _nothing() -> None:
 class ProcessSpec:
     """What the supervisor must know of a process.
 
-    ``health`` answers within a few seconds whether the process can be used; an exception counts as no. ``prepare`` runs
-    before the first start of each supervisor, when the dependencies are ready, and may block (initdb). ``env`` is added
-    to the supervisor's environment. ``user`` is an account, None for the supervisor's own. ``death_signal`` is sent by
-    the kernel when the supervisor is killed. ``start_seconds`` is how long it may take to become healthy, and
-    ``stop_seconds`` how long it has after ``stop_signal`` before it is killed.
+    ``health`` answers within a few seconds whether the process can be used; an exception counts as no.
+    ``prepare`` runs before the first start of each supervisor, when the dependencies are ready, and may block
+    (initdb). ``env`` is added to the supervisor's environment. ``user`` is an account, None for the
+    supervisor's own. ``death_signal`` is sent by the kernel when the supervisor is killed. ``start_seconds``
+    is how long it may take to become healthy, and ``stop_seconds`` how long it has after ``stop_signal``
+    before it is killed.
     """
 
     name: str
@@ -82,7 +83,8 @@ def read_identity(pid_file: Path) -> Identity | None:
 def spawn(spec: ProcessSpec, pid_file: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start ``spec`` in a session of its own, its output appended to ``log``.
 
-    Call it from a thread that lives as long as the supervisor: the kernel ends the process with that *thread*.
+    Call it from a thread that lives as long as the supervisor: the kernel ends the process with that
+    *thread*.
     """
     account = pwd.getpwnam(spec.user) if spec.user is not None else None
     uid, gid = (account.pw_uid, account.pw_gid) if account else (os.getuid(), os.getgid())
@@ -101,7 +103,8 @@ def spawn(spec: ProcessSpec, pid_file: Path, log: Path) -> subprocess.Popen[byte
             stderr=descriptor,
             env={**os.environ, **spec.env},
             cwd=spec.cwd,
-            start_new_session=True,  # Ctrl-C in the terminal reaches the supervisor only, which stops them in order
+            # Ctrl-C in the terminal reaches the supervisor only, which stops them in order
+            start_new_session=True,
         )
     except OSError as error:
         raise StackError(f"cannot start {spec.name}: {error.strerror}") from error
@@ -123,8 +126,8 @@ def send(pid: int, number: signal.Signals, *, group: bool = False) -> None:
 def end_leftovers(folder: Path, patience: float = 10.0) -> tuple[str, ...]:
     """End the processes that an earlier supervisor left, by the identities in ``folder``; return their names.
 
-    Normally the kernel has ended them already; a PostgreSQL that is just writing its last block needs a moment.
-    Raises StackError when one of them cannot be ended.
+    Normally the kernel has ended them already; a PostgreSQL that is just writing its last block needs a
+    moment. Raises StackError when one of them cannot be ended.
     """
     left = {
         path: identity
@@ -139,7 +142,8 @@ def end_leftovers(folder: Path, patience: float = 10.0) -> tuple[str, ...]:
                     send(identity.pid, number)
                 except PermissionError as error:
                     raise StackError(
-                        f"process {identity.pid} of an earlier start belongs to another user; end it and start again"
+                        f"process {identity.pid} of an earlier start belongs to another user; end it "
+                        f"and start again"
                     ) from error
         deadline = time.monotonic() + seconds
         while any(identity.alive() for identity in left.values()) and time.monotonic() < deadline:
@@ -147,7 +151,8 @@ def end_leftovers(folder: Path, patience: float = 10.0) -> tuple[str, ...]:
     for path, identity in left.items():
         if identity.alive():
             raise StackError(
-                f"process {identity.pid} of an earlier start ({path.stem}) does not end; end it and start again"
+                f"process {identity.pid} of an earlier start ({path.stem}) does not end; end it and "
+                f"start again"
             )
     for path in folder.glob("*.pid"):
         path.unlink(missing_ok=True)

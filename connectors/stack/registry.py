@@ -21,7 +21,7 @@ def url(port: int) -> str:
     return f"http://{ports.HOST}:{port}{CONFLUENT_PATH}"
 
 
-def spec(data: Path, port: int) -> ProcessSpec:
+def spec(data: Path, port: int, management_port: int) -> ProcessSpec:
     """Return the process. Its data are in ``data/registry``."""
     folder = data / "registry"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -34,12 +34,17 @@ def spec(data: Path, port: int) -> ProcessSpec:
             properties={
                 "quarkus.http.host": ports.HOST,
                 "quarkus.http.port": str(port),
-                "quarkus.management.enabled": "false",
+                # Health and metrics of its own, on every address and port 9000 by default.
+                "quarkus.management.host": ports.HOST,
+                "quarkus.management.port": str(management_port),
+                "quarkus.banner.enabled": "false",
                 "quarkus.log.level": "WARN",
+                'quarkus.log.category."io.apicurio".level': "WARN",
+                "quarkus.http.access-log.enabled": "false",
                 "apicurio.storage.kind": "sql",
                 "apicurio.storage.sql.kind": "h2",
-                # A schema's id is in every message: it must survive a kill, so each commit is written at once.
-                "apicurio.datasource.url": f"jdbc:h2:file:{folder}/schemas;WRITE_DELAY=0;DB_CLOSE_ON_EXIT=FALSE",
+                # A schema's id is in every message: it must survive a kill, so each commit is written.
+                "apicurio.datasource.url": f"jdbc:h2:file:{folder}/schemas;WRITE_DELAY=0",
             },
         ),
         cwd=folder,

@@ -116,7 +116,8 @@ class Supervisor:
         self._thread.start()
 
     def add(self, specs: Iterable[ProcessSpec]) -> None:
-        """Supervise more processes; they may depend on earlier ones. Raises StackError for an impossible list."""
+        """Supervise more processes; they may depend on earlier ones. Raises StackError for an impossible
+        list."""
         with self._changed:
             for spec in specs:
                 if spec.name in self._processes:
@@ -136,8 +137,9 @@ class Supervisor:
     def wait_ready(self, names: Iterable[str], attempts: int = 2) -> None:
         """Block until all of ``names`` are healthy.
 
-        Raises StackError with the reason when one of them failed ``attempts`` times before it became healthy, or when
-        the supervisor is stopped. The supervisor goes on in any case: what to do about it is the caller's decision.
+        Raises StackError with the reason when one of them failed ``attempts`` times before it became healthy,
+        or when the supervisor is stopped. The supervisor goes on in any case: what to do about it is the
+        caller's decision.
         """
         wanted = tuple(names)
         with self._changed:
@@ -154,10 +156,11 @@ class Supervisor:
                 self._changed.wait(1.0)
 
     def stop(self, hurry: bool = False) -> None:
-        """Stop all processes, those that depend on others first, and wait for it. ``hurry`` kills them instead.
+        """Stop all processes, those that depend on others first, and wait for it. ``hurry`` kills them
+        instead.
 
-        Takes at worst the sum of ``stop_seconds`` along the longest chain of dependencies. May be called again, also
-        from another thread, to hurry.
+        Takes at worst the sum of ``stop_seconds`` along the longest chain of dependencies. May be called
+        again, also from another thread, to hurry.
         """
         with self._changed:
             self._stopping = True
