@@ -1,7 +1,7 @@
 """A schema as typed nodes, resolved and checked: what the generators of `avro.compiled` walk.
 
-The subset is that of Avro 1.11 without recursion. Whatever could make a short datum ask for unbounded work (arrays of
-items without bytes) or leave open which branch of a union a value means is refused here.
+The subset is that of Avro 1.11 without recursion. What could make a short datum ask for unbounded work
+(arrays of items without bytes), or leave open which branch of a union a value means, is refused here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PRIMITIVES: Final = ("null", "boolean", "int", "long", "float", "double", "strin
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _DEPTH_LIMIT: Final = 8
-"""Arrays, maps and unions inside each other, without a record between: Python allows 20 loops in one function."""
+"""Arrays, maps and unions inside each other, no record between: Python allows 20 loops in one function."""
 
 _BRANCH_LIMIT: Final = 64
 """Branches of a union whose index is one byte."""
@@ -151,7 +151,7 @@ def _union(branches: tuple[Node, ...]) -> Node:
 
 
 def default_value(node: Node, default: Any, path: str) -> Any:
-    """Return the Python value of a default as JSON has it (Avro 1.11, "complex types"). Raises SchemaError."""
+    """Return the Python value of a default as JSON has it (Avro 1.11, "records"). Raises SchemaError."""
     if node.kind in ("bytes", "fixed") and isinstance(default, str):
         return default.encode("latin-1", "strict")  # code points 0-255 are the bytes
     if node.kind == "array" and isinstance(default, list):

@@ -1,9 +1,9 @@
 """The reading half of `avro.compiled`: source text for a schema, and what that text calls.
 
-The functions trust nothing about the bytes. Reading a byte behind the end raises IndexError by itself; a slice that
-reaches behind the end is noticed by the next byte that is read or, at the very end, by the caller, who compares the
-position with the length. Nothing is allocated by a length alone, and a count is held against the bytes that are left.
-Whatever is wrong comes out as IndexError, ValueError or struct.error.
+The functions trust nothing about the bytes. Reading a byte behind the end raises IndexError by itself; a
+slice that reaches behind the end is noticed by the next byte that is read or, at the very end, by the caller,
+who compares the position with the length. Nothing is allocated by a length alone, and a count is held against
+the bytes that are left. Whatever is wrong comes out as IndexError, ValueError or struct.error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from avro._plan import Node, records_of
 from avro._source import Source
-from avro._writer import RANGES
+from avro._values import RANGES
 from avro.native import Native
 
 _LONGEST: Final = 63
@@ -43,8 +43,8 @@ def _varint(data: bytes, p: int, number: int) -> tuple[int, int]:
 
 
 def _long(data: bytes, p: int, first: int) -> tuple[int, int]:
-    # Microseconds of the years 1978 to 3111 have eight bytes: these are taken at once and the gaps between their
-    # groups of seven bits closed, 7 to 14, 14 to 28, 28 to 56. Byte by byte would take twice as long.
+    # Microseconds of the years 1978 to 3111 have eight bytes: these are taken at once and the gaps between
+    # their groups of seven bits closed, 7 to 14, 14 to 28, 28 to 56. Byte by byte takes half as long again.
     if p + 7 <= len(data):
         (number,) = _eight(data, p - 1)
         if number & 0x8080808080808080 == 0x0080808080808080:
@@ -102,8 +102,6 @@ _CONSTANTS: Final = {
     "single": struct.Struct("<f").unpack_from,
 }
 
-assert set(RANGES) == {"int", "long"}
-
 
 class ReaderSource(Source):
     """Functions that read the values of a schema: from data and position to value and position."""
@@ -155,7 +153,7 @@ class ReaderSource(Source):
         self.add("p += 1")
 
     def _length(self, ahead: int = 0) -> str:
-        """Add the reading of a length ``ahead`` bytes behind the position, and return the name of its double."""
+        """Add the reading of a length ``ahead`` bytes further on, and return the name of its double."""
         size = self.fresh("n")
         self.add(f"{size} = data[p + {ahead}]" if ahead else f"{size} = data[p]")
         with self.block(f"if {size} & 129:"):  # more bytes follow, or it is negative

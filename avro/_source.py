@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Source:
-    """Source text of a few functions. Only what this package writes goes into it: names are fresh, values constants."""
+    """Source text of a few functions. Names in it are fresh, values from outside are constants beside it."""
 
     def __init__(self, constants: dict[str, Any]) -> None:
         self._constants = dict(constants)

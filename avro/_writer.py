@@ -1,130 +1,32 @@
-"""The writing half of `avro.compiled`: source text for a schema, and what that text calls.
+"""The writing half of `avro.compiled`: source text for a schema.
 
-Each type's statements leave its bytes in one variable, so that a record is one ``join`` over its fields.
+Each type's statements leave its bytes in one or two expressions, so that a record is one ``join`` over its
+fields.
 """
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Mapping
-from functools import cache
 from operator import itemgetter
-from typing import Any, Final, NoReturn
+from typing import Final
 
+from avro import _values as values
 from avro._plan import MISSING, Node, records_of
 from avro._source import Source
 from avro.native import Native
 
-_CHUNK: Final = 14
-_CHUNKS: Final = 1 << _CHUNK
-"""Variable-length numbers are put together two bytes at a time, from tables of 2 x 0.8 MB."""
-
-_MORE: Final = tuple([bytes((n & 127 | 128, n >> 7 | 128)) for n in range(_CHUNKS)])
-_LAST: Final = tuple([bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(_CHUNKS)])
-
-_PREFIX_LIMIT: Final = 4096
-"""Lengths of strings whose prefix is looked up, most raw rows among them; longer ones are computed."""
-
-RANGES: Final = {"int": (-(1 << 31), (1 << 31) - 1), "long": (-(1 << 63), (1 << 63) - 1)}
-
-
-def varint(number: int) -> bytes:
-    """Return a number from 0 to 2**64 - 1 in Avro's variable-length form."""
-    if number < _CHUNKS:
-        return _LAST[number]
-    data = _MORE[number & _CHUNKS - 1]
-    number >>= _CHUNK
-    while number >= _CHUNKS:
-        data += _MORE[number & _CHUNKS - 1]
-        number >>= _CHUNK
-    return data + _LAST[number]
-
-
-@cache
-def _prefixes(branch: bytes) -> tuple[bytes, ...]:
-    return tuple([branch + varint(size << 1) for size in range(_PREFIX_LIMIT)])
-
-
-def _refuse(path: str, wanted: str, value: object) -> NoReturn:
-    raise TypeError(f"{path}: {wanted} is wanted, not {type(value).__name__}; mend the mapping or the .avsc")
-
-
-def _number(value: Any, path: str, kind: str) -> bytes:
-    """Return the bytes of an int or long."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        _refuse(path, kind, value)
-    low, high = RANGES[kind]
-    if not low <= value <= high:
-        raise ValueError(f"{path}: the number is out of the range of {kind}; mend the mapping or the .avsc")
-    return varint(value << 1 if value >= 0 else ~(value << 1))
-
-
-def _real(value: Any, path: str, kind: str) -> bytes:
-    """Return the bytes of a float or double; an integer is taken when nothing of it is lost."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            exact = float(value)
-        except OverflowError:
-            exact = math.inf
-        if exact != value:
-            raise ValueError(f"{path}: the integer is too large for {kind}; mend the mapping or the .avsc")
-        value = exact
-    if not isinstance(value, float):
-        _refuse(path, kind, value)
-    try:
-        return struct.pack("<f" if kind == "float" else "<d", value)
-    except OverflowError:
-        raise ValueError(
-            f"{path}: the number is too large for {kind}; mend the mapping or the .avsc"
-        ) from None
-
-
-def _bytes(value: Any, path: str) -> bytes:
-    if not isinstance(value, (bytes, bytearray)):
-        _refuse(path, "bytes", value)
-    return varint(len(value) << 1) + value
-
-
-def _fixed(value: Any, path: str, size: int) -> bytes:
-    if not isinstance(value, bytes):
-        _refuse(path, "bytes", value)
-    if len(value) != size:
-        raise ValueError(f"{path}: {size} bytes are wanted, not {len(value)}; mend the mapping or the .avsc")
-    return value
-
-
-def _fields(value: Any, path: str, names: tuple[str, ...], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record's fields, defaults filled in. Raises when one is missing or is none of the schema's."""
-    if not isinstance(value, Mapping):
-        _refuse(path, "a mapping", value)
-    fields = {**defaults, **value}
-    missing = [name for name in names if name not in fields]
-    if missing:
-        raise ValueError(
-            f"{path}: {', '.join(missing)} is missing and has no default; mend the mapping or the .avsc"
-        )
-    if len(fields) != len(names):
-        raise ValueError(f"{path}: there are more fields than the schema has; mend the mapping or the .avsc")
-    return fields
-
-
-def _is_integer(value: object, kind: str) -> bool:
-    low, high = RANGES[kind]
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
 _CONSTANTS: Final = {
     "Mapping": Mapping,
-    "last": _LAST,
-    "varint": varint,
-    "refuse": _refuse,
-    "number": _number,
-    "real": _real,
-    "octets": _bytes,
-    "fixed": _fixed,
-    "complete": _fields,
-    "is_integer": _is_integer,
+    "last": values.LAST,
+    "varint": values.varint,
+    "refuse": values.refuse,
+    "number": values.number,
+    "real": values.real,
+    "octets": values.octets,
+    "fixed": values.fixed,
+    "complete": values.complete,
+    "is_integer": values.is_integer,
     "double": struct.Struct("<d").pack,
 }
 
@@ -193,8 +95,8 @@ class WriterSource(Source):
     def _value(self, node: Node, var: str, path: str, branch: bytes = b"") -> list[str]:
         """Add the statements that write ``var``; return the expressions of its bytes, one or two.
 
-        With ``branch``, the index of a union's branch, they are two. Putting the two together here would cost more
-        than the join does.
+        With ``branch``, the index of a union's branch, they are two. Putting the two together here would cost
+        more than the join does.
         """
         if node.kind == "string":
             return self._string(var, path, branch)
@@ -212,7 +114,7 @@ class WriterSource(Source):
             self.add(f"refuse({path!r}, 'str', {var})")
         self.add(f"{body} = {var}.encode()")
         with self.block("try:"):
-            self.add(f"{prefix} = {self.constant(_prefixes(branch))}[len({body})]")
+            self.add(f"{prefix} = {self.constant(values.prefixes(branch))}[len({body})]")
         with self.block("except IndexError:"):
             long = f"varint(len({body}) << 1)"
             self.add(f"{prefix} = {branch!r} + {long}" if branch else f"{prefix} = {long}")
@@ -226,8 +128,8 @@ class WriterSource(Source):
             return (
                 f"b'\\1' if {var} is True else b'\\0' if {var} is False else refuse({where}, 'bool', {var})"
             )
-        if node.kind in RANGES:
-            small = f"type({var}) is int and 0 <= {var} < {_CHUNKS >> 1}"
+        if node.kind in values.RANGES:
+            small = f"type({var}) is int and 0 <= {var} < {values.CHUNKS >> 1}"
             return f"last[{var} << 1] if {small} else number({var}, {where}, {node.kind!r})"
         if node.kind == "double":
             return f"double({var}) if type({var}) is float else real({var}, {where}, 'double')"
@@ -239,7 +141,9 @@ class WriterSource(Source):
             fits = f"type({var}) is bytes and len({var}) == {node.size}"
             return f"{var} if {fits} else fixed({var}, {where}, {node.size})"
         if node.kind == "enum":
-            table = self.constant({symbol: varint(index << 1) for index, symbol in enumerate(node.symbols)})
+            table = self.constant(
+                {symbol: values.varint(index << 1) for index, symbol in enumerate(node.symbols)}
+            )
             known = f"isinstance({var}, str) and {var} in {table}"
             return f"{table}[{var}] if {known} else refuse({where}, 'a symbol of {node.name}', {var})"
         return f"{self._records[node.name]}({var})"
@@ -254,7 +158,7 @@ class WriterSource(Source):
             # In a nullable type what is not null is left to the other branch, which says what it wants.
             last = nullable and branch.kind != "null"
             with self.block("else:" if last else f"{word} {self._test(branch, var)}:"):
-                inner = self._value(branch, var, path, varint(index << 1))
+                inner = self._value(branch, var, path, values.varint(index << 1))
                 self.add(f"{prefix} = {inner[0]}")
                 self.add(f"{body} = {inner[1]}")
             word = "elif"
@@ -265,7 +169,7 @@ class WriterSource(Source):
 
     def _test(self, node: Node, var: str) -> str:
         """Return the condition under which the value means this branch."""
-        if node.kind in RANGES:
+        if node.kind in values.RANGES:
             return f"is_integer({var}, {node.kind!r})"
         return {
             "null": f"{var} is None",
@@ -286,7 +190,7 @@ class WriterSource(Source):
         return "Mapping" if native is None else self.constant(native.struct)
 
     def _container(self, node: Node, var: str, path: str) -> str:
-        """Add an array or a map, one block with its count and then the empty block; return the name of the bytes."""
+        """Add an array or map: a block with its count, then the empty one; return the name of the bytes."""
         piece = self.fresh("p")
         types, wanted = (
             ("(list, tuple)", "list or tuple") if node.kind == "array" else ("Mapping", "a mapping")

@@ -1,8 +1,8 @@
 """Encoding and decoding of what travels in renkou's topics, between typed values and Avro datums.
 
-Datums are without the wire format's five bytes; `avro.registry.frame` adds them. A record's datum starts with the
-header's fields, so `RecordCodec.decode_header` reads those and nothing behind them. Readers and writers are compiled
-for their schema (`avro.compiled`); fastavro takes the schemas that cannot be.
+Datums are without the wire format's five bytes; `avro.registry.frame` adds them. A record's datum starts with
+the header's fields, so `RecordCodec.decode_header` reads those and nothing behind them. Readers and writers
+are compiled for their schema (`avro.compiled`); fastavro takes the schemas that cannot be.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ class RecordCodec:
     def encode(self, record: Record, raw: str | None, elements: Mapping[str, Any]) -> bytes:
         """Return the datum of ``record`` with the source row and the feed's elements.
 
-        Raises ValueError or TypeError when a value does not fit, an element without default is missing, or one is
-        not in the feed's schema.
+        Raises ValueError or TypeError when a value does not fit, an element without default is missing, or
+        one is not in the feed's schema.
         """
         return b"".join((self._write_header(record), self._write_raw(raw), self._write_elements(elements)))
 

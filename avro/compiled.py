@@ -1,10 +1,11 @@
-"""Readers and writers made for one schema: generated Python instead of a walk through the schema for every value.
+"""Readers and writers made for one schema: generated Python, not a walk through the schema for every value.
 
-For the schemas of this project that is three to six times faster than fastavro (docs/decisions/0004), which remains
-the reference: the bytes are the same, and `avro.codec` turns to it for a schema that is refused here.
+For this project's records that is two to three times faster than fastavro (docs/decisions/0004), which
+remains the reference: the bytes are the same, and `avro.codec` turns to it for a schema that is refused here.
 
-Stricter than fastavro, on purpose: an int is not a bool, an integer is a double only when nothing of it is lost, an
-array is a list or tuple, a record's fields are all there (or have a default) and all in the schema.
+Stricter than fastavro, on purpose: an int is not a bool, an integer is a double only when nothing of it is
+lost, an array is a list or tuple, a record's fields are all there (or have a default) and all in the schema;
+what is read is in its type's range, and a boolean 0 or 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from avro.native import Conversion, Native
 __all__ = ["Conversion", "Native", "Reader", "Writer", "compile_reader", "compile_writer", "malformed"]
 
 Writer = Callable[[Any], bytes]
-"""From a value to its bytes. Raises TypeError or ValueError when it does not fit; the message names the field only."""
+"""From a value to its bytes. Raises TypeError or ValueError, naming the field only, when it does not fit."""
 
 Reader = Callable[[bytes | bytearray | memoryview, int], tuple[Any, int]]
 """From bytes and the position of a datum to its value and the position behind it. Raises DecodeError."""
@@ -34,8 +35,9 @@ _NO_NATIVES: Final[Mapping[str, Native]] = MappingProxyType({})
 def compile_writer(schema: Any, natives: Mapping[str, Native] = _NO_NATIVES) -> Writer:
     """Return the writer of a self-contained schema without logical types, or of a node of its plan.
 
-    ``natives`` says by full name which records are structs; the others are mappings. Raises SchemaError when the
-    schema is malformed or not of the subset of `avro._plan`, or a struct does not have its record's fields.
+    ``natives`` says by full name which records are structs; the others are mappings. Raises SchemaError when
+    the schema is malformed or not of the subset of `avro._plan`, or a struct does not have its record's
+    fields.
     """
     node = schema if isinstance(schema, Node) else plan(schema)
     source = WriterSource(natives)
@@ -57,9 +59,10 @@ def compile_writer(schema: Any, natives: Mapping[str, Native] = _NO_NATIVES) -> 
 
 
 def compile_reader(schema: Any, natives: Mapping[str, Native] = _NO_NATIVES) -> Reader:
-    """Return the reader of a self-contained schema without logical types; ``natives`` and errors as for the writer.
+    """Return the reader of such a schema or node; ``natives`` and errors are as for the writer.
 
-    What stands behind the datum is left alone: whoever reads a whole message compares the position with its length.
+    What stands behind the datum is left alone: whoever reads a whole message compares the position with its
+    length.
     """
     node = schema if isinstance(schema, Node) else plan(schema)
     source = ReaderSource(natives)

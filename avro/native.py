@@ -13,7 +13,9 @@ from avro.errors import SchemaError
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A field whose Python value is not the schema's. Both functions raise ValueError or TypeError on a misfit."""
+    """A field whose Python value is not the schema's. On a misfit ``to_avro`` raises TypeError, ValueError or
+    OverflowError, ``from_avro`` ValueError.
+    """
 
     to_avro: Callable[[Any], Any]
     from_avro: Callable[[Any], Any]
@@ -23,8 +25,8 @@ class Conversion:
 class Native:
     """A struct whose fields are ``leading`` and then the schema's, in the schema's order.
 
-    ``leading`` are values that the schema does not carry; a reader passes them on, a writer ignores them. Arrays of
-    such a record are read as tuples.
+    ``leading`` are values that the schema does not carry; a reader passes them on, a writer ignores them.
+    Arrays of such a record are read as tuples.
     """
 
     struct: type[msgspec.Struct]

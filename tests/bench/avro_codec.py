@@ -1,7 +1,7 @@
 """Compare the compiled Avro codec with fastavro on a record as the feeds have them.
 
-``python -m tests.bench.avro_codec`` prints microseconds a record: the fastest, median and slowest of several rounds,
-both codecs in each round so that a busy machine hurts them alike.
+``python -m tests.bench.avro_codec`` prints microseconds a record: the fastest, median and slowest of several
+rounds, both codecs in each round so that a busy machine hurts them alike.
 """
 
 from __future__ import annotations
