@@ -22,6 +22,7 @@ from monitoring import scrape
 from monitoring.scrape import Counts
 from monitoring.status import SourceStatus
 from streams import hub
+from streams.schemas import department_names
 
 QUERY_SECONDS: Final = 10.0
 DRAIN_SECONDS: Final = 120.0
@@ -76,7 +77,7 @@ class Demo:
     def start(self) -> None:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
         self.stack.start()
-        self.stack.ensure_databases(self._catalog.departments)
+        self.stack.ensure_databases(department_names(self._catalog))
         with ThreadPoolExecutor(1) as pool:
             # The hub's processes load while the sources are filled; they wait for their topics by themselves.
             starting = pool.submit(self.stack.add, hub.hub_specs(self._plan.data, self.stack.ports))
@@ -91,7 +92,7 @@ class Demo:
         self._first_person = time.monotonic() - self._began
 
     def _fill(self) -> None:
-        sources = {department: self.stack.dsn(department) for department in self._catalog.departments}
+        sources = {department: self.stack.dsn(department) for department in department_names(self._catalog)}
         folder = self._plan.data / TRUTH_FOLDER
         self._simulator = Simulator(sources, self._plan.people, self._plan.seed, folder)
         self._simulator.load(lambda text, *_: self._say(f"sources: {text}"))

@@ -18,6 +18,7 @@ from connectors.feeds import Catalog, Feed
 from connectors.simulate import schema as simulated
 from connectors.stack import HUB, LocalStack, ProcessSpec
 from connectors.stack import connect as connect_process
+from streams.schemas import department_names
 
 HEALTH_SECONDS: Final = 3.0
 
@@ -36,15 +37,15 @@ def _captured(feed: Feed) -> CapturedTable:
 def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON, say: Say = lambda _: None) -> None:
     """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
     say("databases")
-    stack.ensure_databases(catalog.departments)
+    stack.ensure_databases(department_names(catalog))
     create_tables(stack, catalog)
-    for department in catalog.departments:
+    for department in department_names(catalog):
         _administer(stack, catalog, department)
     endpoints = stack.endpoints()
     say("topics")
     captured = [
         spec
-        for department in catalog.departments
+        for department in department_names(catalog)
         for spec in topics.capture_topics(department, captured_tables(catalog, department))
     ]
     topics.ensure_topics(endpoints.kafka, [*topics.hub_topics(), *captured], replication=1)
@@ -57,7 +58,7 @@ def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON
             kafka=endpoints.kafka,
             registry=endpoints.registry,
         )
-        for department in catalog.departments
+        for department in department_names(catalog)
     ]
     debezium.apply(endpoints.connect, connectors)
     debezium.wait_running(endpoints.connect, [connector.name for connector in connectors])
@@ -65,7 +66,7 @@ def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON
 
 def create_tables(stack: LocalStack, catalog: Catalog) -> None:
     """Create the departments' tables where they are missing. Raises ConnectorError."""
-    for department in catalog.departments:
+    for department in department_names(catalog):
         simulated.create(stack.dsn(department), department)
 
 

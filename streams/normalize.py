@@ -15,7 +15,8 @@ from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.record import DeadLetter, Mark, MarkKind, Record, log_key, mark_key
 from avro.registry import Registry
-from connectors.feeds import Catalog, Feed, FeedMismatch
+from connectors.errors import FeedMismatchError
+from connectors.feeds import Catalog, Feed
 from monitoring import metrics
 from streams import topics
 from streams.producer import Producer
@@ -65,7 +66,7 @@ class Normalizer:
             outcome = Recorded(
                 normalized.record, feed.codec.encode(normalized.record, normalized.raw, normalized.elements)
             )
-        except FeedMismatch as error:
+        except FeedMismatchError as error:
             return [_dead(event, feed.id, error.rule, str(error))]
         if change.snapshot == "last":
             # What an interrupted earlier snapshot left, and this one did not see, is gone from the source.

@@ -113,7 +113,7 @@ class Replay:
         self._identities = DatumCodec(shared_schema("Identity"))
         self._persons = DatumCodec(shared_schema("Person"))
         self._store: Store = open_store(settings.data / "store", "", catalog.store_tables())
-        self._linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority)
+        self._linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority())
         try:
             self._write_outputs(self._linker.open())
             self._linker.checkpoint()

@@ -94,9 +94,14 @@ class TopicSchemas:
         return message[WIRE_HEADER:]
 
 
+def department_names(catalog: Catalog) -> tuple[str, ...]:
+    """Return the departments that have feeds."""
+    return tuple(department.name for department in catalog.departments)
+
+
 def input_topics(catalog: Catalog) -> list[str]:
     """Return what the normalizer reads: every feed's topic and every department's heartbeats."""
-    return [*_unique(feed.topic for feed in catalog.feeds), *map(topics.heartbeat, catalog.departments)]
+    return [*_unique(feed.topic for feed in catalog.feeds), *map(topics.heartbeat, department_names(catalog))]
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -25,7 +25,7 @@ from streams.link import LinkAgent
 from streams.normalize import NormalizeAgent, Normalizer
 from streams.process import Process, check_topics
 from streams.producer import Producer
-from streams.schemas import TopicSchemas, input_topics
+from streams.schemas import TopicSchemas, department_names, input_topics
 from streams.settings import Settings
 from streams.sink import SinkAgent
 
@@ -52,7 +52,7 @@ async def _run_normalize(settings: Settings, catalog: Catalog) -> int:
     producer = Producer(settings.broker)
     health.checks["broker"] = lambda: "the broker does not take messages" if producer.waiting else ""
     inputs = input_topics(catalog)
-    departments = {topics.heartbeat(department): department for department in catalog.departments}
+    departments = {topics.heartbeat(department): department for department in department_names(catalog)}
 
     async def start() -> faust.App:
         check_topics(settings.broker, [*inputs, topics.RECORDS, topics.DEAD_LETTERS])
@@ -95,7 +95,7 @@ class _Frontiers:
         self._passed: dict[tuple[str, int], int] = {}
         self._topics: dict[str, list[str]] = {
             department: [feed.topic for feed in catalog.feeds if feed.department == department]
-            for department in catalog.departments
+            for department in department_names(catalog)
         }
         # It never subscribes: the group's id only names whose committed offsets are read.
         self._offsets = KafkaConsumer({"bootstrap.servers": bootstrap, "group.id": topics.NORMALIZE_GROUP})
@@ -146,7 +146,7 @@ class _Frontiers:
 
 async def _run_link(settings: Settings, catalog: Catalog) -> int:
     health = Health()
-    linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority)
+    linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority())
     recovered = linker.open()
     api = application("renkou link", health)
     http = HttpServer(api, settings.host, settings.port)
@@ -183,7 +183,7 @@ async def _run_store(settings: Settings, catalog: Catalog) -> int:
     store = open_store(settings.data / "store", settings.clickhouse, catalog.store_tables())
     api.include_router(store.router)
     process = Process("store", http, health)
-    heartbeats = {topics.heartbeat(department): department for department in catalog.departments}
+    heartbeats = {topics.heartbeat(department): department for department in department_names(catalog)}
     inputs = [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, topics.DEAD_LETTERS, *heartbeats]
 
     async def start() -> faust.App:
