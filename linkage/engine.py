@@ -1,0 +1,224 @@
+"""The linking engine: entries of the log in, changes of identities and persons out.
+
+Pure in inputs and state, one log entry after the other: what an entry leads to depends on the entries before
+it and not on how they were cut into batches. The partition of the live mentions into persons, and their
+golden records, are functions of the live rows alone; only the ids depend on the order of the log.
+
+Rows: a version that is not above the stored one is superseded, for deleted keys and truncated feeds as well.
+The two halves of a primary-key change may come in either order. Whichever comes first moves the row's
+mentions to the new key: the delete as a placeholder, which the create, having the same version, overwrites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from avro.record import Mark, MarkKind, Record
+from avro.version import log_version
+from linkage.errors import OffsetError
+from linkage.outputs import Disposition, Outcome, Output, PassedMark
+from linkage.resolve import Step
+from linkage.state import (
+    Authority,
+    FeedState,
+    LinkState,
+    MentionState,
+    RowState,
+    element_values,
+    find_mention,
+    merge_unchanged,
+    profile_of,
+    usable_number,
+)
+
+
+class LogEntry(NamedTuple):
+    """An entry of ``renkou.records`` at its offset."""
+
+    offset: int
+    value: Record | Mark
+
+
+class Engine:
+    """Links mentions to persons by exact rules: one valid ID number, and a name or birth date that agrees."""
+
+    def __init__(self, epoch: int, authority: Authority, state: LinkState | None = None) -> None:
+        """``epoch`` is in the versions of all outputs. Raises AuthorityError."""
+        self.epoch = epoch
+        self.state = LinkState(authority) if state is None else state
+
+    @property
+    def mention_count(self) -> int:
+        """Live mentions."""
+        return self.state.mention_count
+
+    @property
+    def person_count(self) -> int:
+        """Active persons."""
+        return len(self.state.persons)
+
+    @property
+    def crowded_numbers(self) -> int:
+        """ID numbers that too many different people carry: they link only mentions that say the same."""
+        return len(self.state.crowded)
+
+    def check_order(self, entries: Sequence[LogEntry]) -> None:
+        """Raise OffsetError unless the offsets rise from where the state ends. Gaps are fine: the log is
+        compacted."""
+        wanted = self.state.offset
+        for entry in entries:
+            if entry.offset < wanted:
+                raise OffsetError(
+                    f"entry {entry.offset} of the log came when {wanted} or a later one was due; "
+                    "this is a defect in renkou: restart the link process and report it"
+                )
+            wanted = entry.offset + 1
+
+    def apply(self, entries: Sequence[LogEntry]) -> list[Output]:
+        """Take in the entries in order and return what follows. Raises OffsetError before anything is
+        applied."""
+        self.check_order(entries)
+        outputs: list[Output] = []
+        for offset, value in entries:
+            step = Step(self.state)
+            if isinstance(value, Record):
+                outcome = self._record(step, value)
+                step.finish(log_version(self.epoch, offset), outputs)
+                outputs.append(Disposition(offset, value.feed, outcome))
+            else:
+                if value.kind is MarkKind.TRUNCATE:
+                    self._truncate(step, value)
+                step.finish(log_version(self.epoch, offset), outputs)
+                outputs.append(PassedMark(value))
+            self.state.offset = offset + 1
+        return outputs
+
+    def _record(self, step: Step, record: Record) -> Outcome:
+        feed = self.state.feed(record.feed)
+        row = feed.rows.get(record.key)
+        version = record.version
+        stored = feed.version_of(record.key)
+        awaited = row is not None and row.placeholder and version == stored and not record.is_deleted
+        if version < feed.truncated or (version <= stored and not awaited):
+            return Outcome.SUPERSEDED
+        if record.is_deleted:
+            self._delete(step, feed, row, record)
+            return Outcome.DELETED
+        if record.previous_key is not None and record.previous_key != record.key and not awaited:
+            row = self._move_from(step, feed, row, record, record.previous_key)
+        feed.deleted.pop(record.key, None)
+        if row is None:
+            row = feed.rows[record.key] = RowState(feed, record.key, version, record.source_time)
+        row.version = version
+        row.source_time = record.source_time
+        row.placeholder = False
+        self._merge(step, row, record)
+        return Outcome.APPLIED
+
+    def _delete(self, step: Step, feed: FeedState, row: RowState | None, record: Record) -> None:
+        """Delete the key; when it only changes, move its mentions ahead of the create, unless that has
+        come."""
+        version, next_key = record.version, record.next_key
+        if row is None:
+            feed.deleted[record.key] = version
+        elif next_key is None or next_key == record.key or feed.version_of(next_key) >= version:
+            self._drop(step, row)
+            feed.deleted[record.key] = version
+        else:
+            reused = feed.rows.get(next_key)
+            if reused is not None:
+                self._drop(step, reused)
+            self._move(step, row, next_key)
+            feed.deleted[record.key] = version
+            row.version = version
+            row.placeholder = True
+
+    def _move_from(
+        self, step: Step, feed: FeedState, row: RowState | None, record: Record, previous_key: str
+    ) -> RowState | None:
+        """Return the row that had ``previous_key``, moved to the record's key; None when there is none to
+        move.
+
+        A row that stands at the record's key is another, older one: the source has freed the key. A row at
+        ``previous_key`` that is newer than the record has taken over a freed key itself and stays.
+        """
+        if row is not None:
+            self._drop(step, row)
+        if feed.version_of(previous_key) >= record.version:
+            return None
+        moved = feed.rows.get(previous_key)
+        if moved is not None:
+            self._move(step, moved, record.key)
+        feed.deleted[previous_key] = record.version
+        return moved
+
+    def _truncate(self, step: Step, mark: Mark) -> None:
+        """Remove the feed's rows below the mark's version, and what is remembered of deleted keys below
+        it."""
+        feed = self.state.feed(mark.feed)
+        if mark.version <= feed.truncated:
+            return
+        feed.truncated = mark.version
+        for row in [row for row in feed.rows.values() if row.version < mark.version]:
+            self._drop(step, row)
+        feed.deleted = {key: version for key, version in feed.deleted.items() if version >= mark.version}
+
+    def _drop(self, step: Step, row: RowState) -> None:
+        del row.feed.rows[row.key]
+        for mention in row.mentions:
+            self._remove(step, mention)
+
+    def _move(self, step: Step, row: RowState, key: str) -> None:
+        """Give the row another key. The mentions stay what they are, under another name."""
+        for mention in row.mentions:
+            step.vacate(mention)
+            step.announce(mention)
+        del row.feed.rows[row.key]
+        row.feed.deleted.pop(key, None)
+        row.key = key
+        row.feed.rows[key] = row
+
+    def _merge(self, step: Step, row: RowState, record: Record) -> None:
+        """Bring the row's mentions up to the record's. Of two in one role and ordinal the last counts."""
+        kept: list[MentionState] = []
+        for mention in record.mentions:
+            values = element_values(mention)
+            stored = find_mention(row, mention.role, mention.ordinal)
+            if stored is None:
+                stored = MentionState(row, mention.role, mention.ordinal, self.state.next_serial, values)
+                self.state.next_serial += 1
+                self.state.mention_count += 1
+                self.state.add_to_block(stored)
+                step.touch(stored, stored.number)
+                row.mentions.append(stored)
+            else:
+                if mention.unchanged:
+                    values = merge_unchanged(mention, values, stored.values)
+                self._change(step, stored, values)
+            kept.append(stored)
+        if len(kept) < len(row.mentions):
+            for stored in [stored for stored in row.mentions if stored not in kept]:
+                row.mentions.remove(stored)
+                self._remove(step, stored)
+
+    def _change(self, step: Step, mention: MentionState, values: tuple[str | int | None, ...]) -> None:
+        number, profile = mention.number, mention.profile
+        if values != mention.values:
+            mention.values = values
+            mention.number = usable_number(values)
+            mention.profile = profile_of(values)
+        if mention.number != number:
+            self.state.remove_from_block(mention, number)
+            self.state.add_to_block(mention)
+            step.touch(mention, number)
+            step.touch(mention, mention.number)
+        elif mention.profile != profile:
+            step.touch(mention, number)
+        step.renew(mention)
+
+    def _remove(self, step: Step, mention: MentionState) -> None:
+        self.state.remove_from_block(mention, mention.number)
+        self.state.mention_count -= 1
+        step.vacate(mention)
+        step.remove(mention)

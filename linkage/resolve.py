@@ -1,0 +1,273 @@
+"""What one log entry leads to: the touched mentions are clustered again, clusters get their person ids, and
+what differs from before is put out.
+
+Ids (`linkage.engine` calls this an entry at a time): an old id follows its oldest surviving mention, by the
+order of the log. Where several ids meet, the smallest stays and the others are merged into it. A cluster
+without an id gets a new one, and says from whom it was split. An id without a mention is retired. An id is
+never given twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
+
+from linkage.clusters import is_crowded, partition
+from linkage.evidence import RULES, Profile, Rule, compare
+from linkage.golden import digest_of, golden_record
+from linkage.outputs import NO_VALUES, IdentityChange, Output, PersonChange, PersonState, format_person_id
+from linkage.state import LinkState, MentionState, PersonEntry
+
+_by_serial: Final = attrgetter("serial")
+_by_number: Final = attrgetter("number")
+
+Slot = tuple[str, str, str, int]
+"""Where an identity is shown: feed, key, role, ordinal."""
+
+
+class Step:
+    """The work on one log entry: collects what the entry touches, then `finish` settles it."""
+
+    __slots__ = ("_announced", "_loose", "_numbers", "_removed", "_renewed", "_state", "_vacated")
+
+    def __init__(self, state: LinkState) -> None:
+        self._state = state
+        # Dictionaries as ordered sets: iteration in the order of the entry, never of hashes.
+        self._numbers: dict[str, None] = {}
+        self._loose: dict[int, MentionState] = {}
+        self._removed: dict[int, MentionState] = {}
+        self._renewed: dict[int, MentionState] = {}
+        self._announced: dict[int, MentionState] = {}
+        self._vacated: dict[Slot, MentionState] = {}
+
+    def touch(self, mention: MentionState, number: str | None) -> None:
+        """The mention came under ``number``, left it, or says something else there."""
+        if number is not None:
+            self._numbers[number] = None
+        elif mention.number is None:
+            self._loose[mention.serial] = mention
+
+    def renew(self, mention: MentionState) -> None:
+        """The mention's row has a new state: the golden record may differ."""
+        self._renewed[mention.serial] = mention
+
+    def announce(self, mention: MentionState) -> None:
+        """The mention stands at another key: its identity is put out even if the person is the same."""
+        self._announced[mention.serial] = mention
+        self._renewed[mention.serial] = mention
+
+    def vacate(self, mention: MentionState) -> None:
+        """The mention leaves the slot that it has at this moment."""
+        self._vacated[mention.row.feed.name, mention.row.key, mention.role, mention.ordinal] = mention
+
+    def remove(self, mention: MentionState) -> None:
+        """The mention is gone, already taken out of its block."""
+        self._removed[mention.serial] = mention
+        self._loose.pop(mention.serial, None)
+        self._renewed.pop(mention.serial, None)
+        self._announced.pop(mention.serial, None)
+        if mention.number is not None:
+            self._numbers[mention.number] = None
+
+    def finish(self, version: int, outputs: list[Output]) -> None:
+        """Settle everything and append what changed: identities gone, identities, persons gone, persons."""
+        state = self._state
+        dirty: dict[int, PersonEntry] = {}
+        ended: list[PersonEntry] = []
+        changed: dict[int, MentionState] = self._announced
+        if self._numbers or self._loose or self._removed:
+            self._recluster(changed, dirty, ended)
+        for mention in self._renewed.values():
+            person = mention.person
+            assert person is not None
+            dirty[person.number] = person
+        if state.refresh:
+            dirty = dict(state.persons)
+            state.refresh = False
+        self._put_vacated(version, outputs)
+        for mention in sorted(changed.values(), key=_by_serial) if len(changed) > 1 else changed.values():
+            outputs.append(_identity(mention, version))
+        for person in sorted(ended, key=_by_number):
+            outputs.append(self._ended(person, version))
+        for person in sorted(dirty.values(), key=_by_number) if len(dirty) > 1 else dirty.values():
+            values, provenance = golden_record(person.mentions)
+            digest = digest_of(values, provenance, len(person.mentions))
+            if digest != person.digest:
+                person.digest = digest
+                outputs.append(_active(person, values, provenance, version))
+
+    def _recluster(
+        self, changed: dict[int, MentionState], dirty: dict[int, PersonEntry], ended: list[PersonEntry]
+    ) -> None:
+        """Cluster the touched blocks and give ids. Adds to ``changed`` the mentions with another person or
+        rule, to ``dirty`` the persons with other mentions, and to ``ended`` those that are merged or
+        retired."""
+        clusters: list[list[MentionState]] = []
+        for shared in self._numbers:
+            self._cluster(shared, clusters, changed)
+        for mention in self._loose.values():
+            self._set_rule(mention, Rule.NO_NUMBER, changed)
+            clusters.append([mention])
+        if len(clusters) > 1:
+            clusters.sort(key=lambda cluster: min([mention.serial for mention in cluster]))
+        before: dict[int, PersonEntry] = {}
+        oldest: dict[int, MentionState] = {}
+        for mention in self._removed.values():
+            if mention.person is not None:
+                before[mention.person.number] = mention.person
+        for cluster in clusters:
+            for mention in cluster:
+                person = mention.person
+                if person is not None:
+                    before[person.number] = person
+                    first = oldest.get(person.number)
+                    if first is None or mention.serial < first.serial:
+                        oldest[person.number] = mention
+        # All claims before any is granted: granting changes the mentions' persons.
+        claims = [
+            [
+                mention.person.number
+                for mention in cluster
+                if mention.person is not None and oldest[mention.person.number] is mention
+            ]
+            for cluster in clusters
+        ]
+        for cluster, claimed in zip(clusters, claims, strict=True):
+            person = before[min(claimed)] if claimed else self._new_person(cluster)
+            for one in claimed:
+                if one != person.number:
+                    self._state.merged[one] = person.number
+                    ended.append(before[one])
+            if len(cluster) == len(person.mentions) and all(mention.person is person for mention in cluster):
+                continue
+            dirty[person.number] = person
+            for mention in cluster:
+                if mention.person is not person:
+                    mention.person = person
+                    changed[mention.serial] = mention
+            person.mentions = cluster
+        ended += [person for number, person in before.items() if number not in oldest]
+        for person in ended:
+            del self._state.persons[person.number]
+
+    def _cluster(
+        self, number: str, clusters: list[list[MentionState]], changed: dict[int, MentionState]
+    ) -> None:
+        """Append the clusters of the mentions with ``number``, and set the mentions' rules."""
+        block = self._state.blocks.get(number)
+        if block is None:
+            return
+        if len(block) == 1:
+            self._state.crowded.discard(number)
+            self._set_rule(block[0], Rule.ONLY_MENTION, changed)
+            clusters.append(list(block))
+            return
+        counts = Counter([mention.profile for mention in block])
+        if is_crowded(len(counts)):
+            self._state.crowded.add(number)
+        else:
+            self._state.crowded.discard(number)
+        groups = partition(counts)
+        cluster_of: dict[Profile, list[MentionState]] = {}
+        rules: dict[Profile, Rule] = {}
+        for group in groups:
+            cluster: list[MentionState] = []
+            clusters.append(cluster)
+            for profile in group:
+                cluster_of[profile] = cluster
+                rules[profile] = rule_of(profile, counts[profile], group, len(groups))
+        for mention in block:
+            self._set_rule(mention, rules[mention.profile], changed)
+            cluster_of[mention.profile].append(mention)
+
+    @staticmethod
+    def _set_rule(mention: MentionState, rule: Rule, changed: dict[int, MentionState]) -> None:
+        if mention.rule is not rule:
+            mention.rule = rule
+            changed[mention.serial] = mention
+
+    def _new_person(self, cluster: Sequence[MentionState]) -> PersonEntry:
+        settled = [mention for mention in cluster if mention.person is not None]
+        parent = min(settled, key=_by_serial).person if settled else None
+        person = PersonEntry(self._state.next_person, None if parent is None else parent.number)
+        self._state.next_person += 1
+        self._state.persons[person.number] = person
+        return person
+
+    def _put_vacated(self, version: int, outputs: list[Output]) -> None:
+        for (feed, key, role, ordinal), mention in self._vacated.items():
+            if self._state.mention(feed, key, role, ordinal) is None and mention.person is not None:
+                outputs.append(_gone(mention, key, version))
+
+    def _ended(self, person: PersonEntry, version: int) -> PersonChange:
+        into = self._state.merged.get(person.number)
+        return PersonChange(
+            person_id=format_person_id(person.number),
+            state=PersonState.RETIRED if into is None else PersonState.MERGED,
+            merged_into=None if into is None else format_person_id(into),
+            split_from=None if person.split_from is None else format_person_id(person.split_from),
+            elements=NO_VALUES,
+            provenance="{}",
+            mention_count=0,
+            version=version,
+        )
+
+
+def rule_of(profile: Profile, count: int, group: Sequence[Profile], groups: int) -> Rule:
+    """Return why a mention is where it is, for its ``profile`` of which there are ``count`` in its ``group``,
+    one of ``groups`` on its number."""
+    if count == 1 and len(group) == 1:
+        return Rule.ONLY_MENTION if groups == 1 else Rule.KEPT_APART
+    others = [other for other in group if count > 1 or other is not profile]
+    return RULES[max([compare(profile, other) for other in others])]
+
+
+def _active(
+    person: PersonEntry, values: tuple[str | int | None, ...], provenance: str, version: int
+) -> PersonChange:
+    return PersonChange(
+        person_id=format_person_id(person.number),
+        state=PersonState.ACTIVE,
+        merged_into=None,
+        split_from=None if person.split_from is None else format_person_id(person.split_from),
+        elements=values,
+        provenance=provenance,
+        mention_count=len(person.mentions),
+        version=version,
+    )
+
+
+def _identity(mention: MentionState, version: int) -> IdentityChange:
+    person = mention.person
+    assert person is not None
+    feed = mention.row.feed
+    return IdentityChange(
+        feed.department,
+        feed.table,
+        mention.row.key,
+        mention.role,
+        mention.ordinal,
+        format_person_id(person.number),
+        mention.rule,
+        version,
+        False,
+    )
+
+
+def _gone(mention: MentionState, key: str, version: int) -> IdentityChange:
+    person = mention.person
+    assert person is not None
+    feed = mention.row.feed
+    return IdentityChange(
+        feed.department,
+        feed.table,
+        key,
+        mention.role,
+        mention.ordinal,
+        format_person_id(person.number),
+        mention.rule,
+        version,
+        True,
+    )

@@ -1,0 +1,472 @@
+"""The engine against the oracle, on small random worlds, and its rules one by one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avro.codec import DatumCodec
+from avro.record import Mark, MarkKind, Mention, Record
+from avro.schema import shared_schema
+from avro.version import from_bytes, log_version
+from linkage.clusters import CROWDED
+from linkage.engine import Engine, LogEntry
+from linkage.errors import AuthorityError, OffsetError
+from linkage.outputs import Disposition, IdentityChange, Output, PassedMark, PersonChange
+from tests.unit.linkage_world import (
+    AUTHORITY,
+    FEEDS,
+    NUMBERS,
+    Source,
+    Tables,
+    golden,
+    live_mentions,
+    numbered,
+    people,
+    record,
+    run,
+    sources,
+    truncate,
+)
+
+POLICE, HEALTH, HRSS = FEEDS
+WANG = Mention("self", name="王小芳", id_number=NUMBERS[0], birth_date=3652, phone="13900000001")
+
+
+def encoded(outputs: Sequence[Output]) -> list[bytes]:
+    """Outputs as bytes, types included, so that equal means equal to the byte."""
+    codecs = {
+        "IdentityChange": DatumCodec(shared_schema("Identity")),
+        "PersonChange": DatumCodec(shared_schema("Person")),
+    }
+    result = []
+    for output in outputs:
+        if isinstance(output, IdentityChange | PersonChange):
+            result.append(codecs[type(output).__name__].encode(output.to_avro()))
+        elif isinstance(output, PassedMark):
+            result.append(b"mark" + str(output.mark).encode())
+        else:
+            result.append(msgspec.msgpack.encode(output))
+    return result
+
+
+def mention(**values: str | int | None) -> Mention:
+    return msgspec.structs.replace(WANG, **values)
+
+
+@settings(max_examples=300, deadline=None)
+@given(sources())
+def test_store_shows_what_the_source_holds(source: Source) -> None:
+    _, tables = run(source.events)
+    lives = live_mentions(source.events)
+    assert sorted({(live.feed, live.key) for live in lives}) == sorted(
+        [p for p, m in source.rows.items() if m]
+    )
+    tables.check(lives)
+
+
+@settings(max_examples=150, deadline=None)
+@given(sources(), st.randoms(use_true_random=False), st.data())
+def test_partition_and_golden_records_do_not_depend_on_order(
+    source: Source, rng: random.Random, data: st.DataObject
+) -> None:
+    lives = live_mentions(source.events)
+    expected = sorted(
+        [sorted([live.place for live in cluster]) for cluster in run(source.events)[1].check(lives).values()]
+    )
+    again = data.draw(st.lists(st.sampled_from(source.events), max_size=6))
+    for _ in range(3):
+        events = source.events + again
+        rng.shuffle(events)
+        clusters = run(events)[1].check(lives)
+        assert sorted([sorted([live.place for live in cluster]) for cluster in clusters.values()]) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(sources(), st.lists(st.integers(1, 5), min_size=1, max_size=40))
+def test_outputs_do_not_depend_on_batches(source: Source, sizes: list[int]) -> None:
+    log = numbered(source.events)
+    whole = Engine(3, AUTHORITY).apply(log)
+    cut: list[Output] = []
+    engine = Engine(3, AUTHORITY)
+    while log:
+        size = sizes[len(log) % len(sizes)]
+        cut += engine.apply(log[:size])
+        log = log[size:]
+    assert encoded(cut) == encoded(whole)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    sources(12), st.lists(st.tuples(people(), st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4)
+)
+def test_deleting_is_as_if_never_seen(
+    source: Source, strangers: list[tuple[tuple[Mention, ...], int, int]]
+) -> None:
+    lives = live_mentions(source.events)
+    clean = run(source.events)[1].check(lives)
+    events: list[Record | Mark] = list(source.events)
+    for index, (mentioned, first, length) in enumerate(strangers):
+        start = min(first, len(events))
+        version = 1 << 69
+        events.insert(start, record(HRSS, f"stranger{index}", version + index, *mentioned))
+        end = min(start + 1 + length, len(events))
+        events.insert(end, record(HRSS, f"stranger{index}", source.version + 1 + index, deleted=True))
+    seen = run(events)[1].check(lives)
+    assert sorted([sorted([live.place for live in cluster]) for cluster in seen.values()]) == sorted(
+        [sorted([live.place for live in cluster]) for cluster in clean.values()]
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(sources())
+def test_every_id_resolves_and_none_comes_twice(source: Source) -> None:
+    engine = Engine(1, AUTHORITY)
+    ended: set[str] = set()
+    known: set[str] = set()
+    for entry in numbered(source.events):
+        for output in engine.apply([entry]):
+            if isinstance(output, PersonChange):
+                assert output.person_id not in ended, "an ended person never comes back"
+                known.add(output.person_id)
+                if output.state != "active":
+                    ended.add(output.person_id)
+            elif isinstance(output, IdentityChange) and not output.is_deleted:
+                known.add(output.person_id)
+    assert known == {f"P{number:010d}" for number in range(1, engine.state.next_person)}
+    assert known - ended == {f"P{number:010d}" for number in engine.state.persons}
+
+
+@settings(max_examples=100, deadline=None)
+@given(sources())
+def test_one_output_for_each_identity_and_person_of_an_entry(source: Source) -> None:
+    engine = Engine(1, AUTHORITY)
+    for entry in numbered(source.events):
+        outputs = engine.apply([entry])
+        places = [
+            (o.department, o.table, o.key, o.role, o.ordinal)
+            for o in outputs
+            if isinstance(o, IdentityChange)
+        ]
+        persons = [o.person_id for o in outputs if isinstance(o, PersonChange)]
+        assert len(places) == len(set(places))
+        assert len(persons) == len(set(persons))
+        dispositions = [o for o in outputs if isinstance(o, Disposition)]
+        assert len(dispositions) == isinstance(entry.value, Record)
+        for output in outputs:
+            if isinstance(output, IdentityChange | PersonChange):
+                assert output.version == log_version(1, entry.offset)
+
+
+@settings(max_examples=100, deadline=None)
+@given(sources(), st.data())
+def test_redelivery_is_superseded_and_changes_nothing(source: Source, data: st.DataObject) -> None:
+    engine, _ = run(source.events)
+    again = data.draw(
+        st.lists(st.sampled_from([e for e in source.events if isinstance(e, Record)] or [None]))
+    )
+    for event in again:
+        if event is not None:
+            outputs = engine.apply(numbered([event], engine.state.offset))
+            assert outputs == [Disposition(engine.state.offset - 1, event.feed, "superseded")]
+
+
+def identities(outputs: Sequence[Output]) -> list[tuple[str, str, bool]]:
+    return [(o.key, o.person_id, o.is_deleted) for o in outputs if isinstance(o, IdentityChange)]
+
+
+def persons(outputs: Sequence[Output]) -> list[tuple[str, str, str | None, str | None]]:
+    return [
+        (o.person_id, o.state, o.merged_into, o.split_from) for o in outputs if isinstance(o, PersonChange)
+    ]
+
+
+class Log:
+    """An engine and the offset to go on with."""
+
+    def __init__(self) -> None:
+        self.engine = Engine(1, AUTHORITY)
+        self.tables = Tables()
+
+    def __call__(self, *values: Record | Mark) -> list[Output]:
+        outputs = self.engine.apply(numbered(values, self.engine.state.offset))
+        self.tables.add(outputs)
+        return outputs
+
+
+def test_same_number_and_name_is_one_person_and_the_smaller_id_stays() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG))
+    assert persons(log(record(HEALTH, "7", 1, mention(id_number=None)))) == [
+        ("P0000000002", "active", None, None)
+    ]
+    assert identities(log(record(HEALTH, "7", 2, mention()))) == [
+        ("1", "P0000000001", False),
+        ("7", "P0000000001", False),
+    ]
+    assert log.tables.persons["P0000000002"].state == "merged"
+    assert log.tables.persons["P0000000002"].merged_into == "P0000000001"
+    outputs = log(record(HEALTH, "7", 3, mention(id_number=NUMBERS[1])))
+    assert persons(outputs) == [
+        ("P0000000001", "active", None, None),
+        ("P0000000003", "active", None, "P0000000001"),
+    ]
+    assert persons(log(record(HEALTH, "7", 4, deleted=True))) == [
+        ("P0000000003", "retired", None, "P0000000001")
+    ]
+
+
+def test_the_id_goes_with_the_oldest_mention() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG), record(HEALTH, "2", 1, WANG), record(HRSS, "3", 1, WANG))
+    moved = log(record(POLICE, "1", 2, mention(id_number=NUMBERS[1])))
+    assert identities(moved) == [
+        ("1", "P0000000001", False),
+        ("2", "P0000000002", False),
+        ("3", "P0000000002", False),
+    ]
+    assert log.tables.persons["P0000000002"].split_from == "P0000000001"
+
+
+@pytest.mark.parametrize(
+    ("other", "rule"),
+    [
+        (mention(), "id_number+name+birth_date"),
+        (mention(birth_date=16616), "id_number+name"),
+        (mention(birth_date=None), "id_number+name"),
+        (mention(name="李强"), "id_number+birth_date"),
+        (mention(name=None), "id_number+birth_date"),
+        (mention(name="王*"), "id_number+birth_date"),
+        (mention(name="李强", former_name="王小芳", birth_date=16616), "id_number+name"),
+        (mention(name="王晓芳", birth_date=None), "id_number+similar_name"),
+        (mention(name=None, birth_date=None), "id_number"),
+        (mention(name="王晓芳", birth_date=16616), None),
+        (mention(name="李强", birth_date=16616), None),
+        (mention(name="李强", birth_date=None), None),
+        (mention(name=None, birth_date=16616), None),
+        (mention(id_number=NUMBERS[1]), None),
+        (mention(id_number=NUMBERS[0][:17]), None),
+    ],
+)
+def test_rules_for_two_mentions(other: Mention, rule: str | None) -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG), record(HEALTH, "2", 1, other))
+    shown = log.tables.identities
+    one, two = shown[POLICE, "1", "self"], shown[HEALTH, "2", "self"]
+    assert (one.person_id == two.person_id) == (rule is not None)
+    if rule is not None:
+        assert one.rule == two.rule == rule
+    elif other.id_number == NUMBERS[0]:
+        assert one.rule == two.rule == "kept_apart"
+    else:
+        assert two.rule == ("only_mention" if other.id_number in NUMBERS else "no_number")
+
+
+def test_plainly_different_people_are_not_joined_through_a_third() -> None:
+    mother = mention(name="李强", birth_date=-3652)
+    between = mention(birth_date=-3652)
+    log = Log()
+    log(record(POLICE, "1", 1, WANG), record(HEALTH, "2", 1, mother), record(HRSS, "3", 1, between))
+    shown = log.tables.shown()
+    assert shown[POLICE, "1", "self"] != shown[HEALTH, "2", "self"]
+    assert shown[HRSS, "3", "self"] == shown[POLICE, "1", "self"], "the name is the stronger evidence"
+
+
+def test_a_bare_number_is_not_given_to_one_of_two() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG), record(HEALTH, "2", 1, mention(name=None, birth_date=None)))
+    assert len(log.engine.state.persons) == 1
+    log(record(HRSS, "3", 1, mention(name="李强", birth_date=-3652)))
+    assert len(log.engine.state.persons) == 3
+    log(record(HRSS, "3", 2, deleted=True))
+    assert len(log.engine.state.persons) == 1
+
+
+def test_a_crowded_number_links_only_equal_profiles() -> None:
+    log = Log()
+    several = CROWDED + 1
+    log(*[record(HRSS, str(n), 1, mention(birth_date=n)) for n in range(CROWDED)])
+    assert (log.engine.person_count, log.engine.crowded_numbers) == (1, 0)
+    log(*[record(POLICE, str(n), 1, mention(birth_date=n)) for n in range(several)])
+    assert (log.engine.person_count, log.engine.crowded_numbers, log.engine.mention_count) == (
+        several,
+        1,
+        2 * CROWDED + 1,
+    )
+    log(record(POLICE, str(CROWDED), 2, deleted=True))
+    assert (log.engine.person_count, log.engine.crowded_numbers) == (1, 0)
+
+
+@pytest.mark.parametrize("create_first", [False, True])
+def test_key_change_keeps_person_and_unchanged_values(create_first: bool) -> None:
+    log = Log()
+    log(record(POLICE, "a", 1, mention(id_number=None)), record(POLICE, "b", 1, mention(id_number=None)))
+    source = Source(rows={(POLICE, "a"): ()}, version=1)
+    unsent = mention(id_number=None, phone=None, unchanged=("phone",))
+    source.rekey(POLICE, "a", "z", (unsent,), create_first)
+    log(*source.events)
+    assert log.tables.shown() == {(POLICE, "z", "self"): "P0000000001", (POLICE, "b", "self"): "P0000000002"}
+    assert log.tables.persons["P0000000001"].to_avro()["phone"] == "13900000001"
+    assert '"key":"z"' in log.tables.persons["P0000000001"].provenance
+    log(record(POLICE, "z", 3, deleted=True), record(POLICE, "z", 4, WANG))
+    assert log.tables.shown()[POLICE, "z", "self"] == "P0000000003", (
+        "a key that is made again is somebody new"
+    )
+    assert log.tables.persons["P0000000001"].state == "retired"
+
+
+@pytest.mark.parametrize("create_first", [False, True])
+def test_key_change_onto_a_freed_key_whose_delete_is_late(create_first: bool) -> None:
+    log = Log()
+    log(
+        record(POLICE, "a", 1, mention(id_number=None)),
+        record(POLICE, "b", 1, mention(id_number=None, phone="1")),
+    )
+    source = Source(rows={(POLICE, "a"): ()}, version=2)
+    source.rekey(POLICE, "a", "b", (mention(id_number=None, phone=None, unchanged=("phone",)),), create_first)
+    outputs = log(*source.events, record(POLICE, "b", 2, deleted=True))
+    assert log.tables.shown() == {(POLICE, "b", "self"): "P0000000001"}
+    assert log.tables.persons["P0000000001"].to_avro()["phone"] == "13900000001"
+    assert log.tables.persons["P0000000002"].state == "retired"
+    assert isinstance(outputs[-1], Disposition)
+    assert outputs[-1].outcome == "superseded"
+
+
+def test_a_reused_key_is_not_moved_by_a_late_create() -> None:
+    log = Log()
+    log(record(POLICE, "a", 9, mention(id_number=None)))
+    log(record(POLICE, "b", 5, mention(id_number=None, phone=None), previous_key="a"))
+    assert log.tables.shown() == {(POLICE, "a", "self"): "P0000000001", (POLICE, "b", "self"): "P0000000002"}
+
+
+def test_unchanged_elements_keep_the_rows_own_value() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG), record(HEALTH, "2", 1, mention(phone="13900000002")))
+    log(record(HEALTH, "2", 2, mention(phone=None, name=None, unchanged=("phone", "name"))))
+    stored = log.engine.state.mention(HEALTH, "2", "self", 0)
+    assert stored is not None
+    assert "13900000002" in stored.values
+    assert "王小芳" in stored.values
+    log(record(HEALTH, "2", 3, mention(phone=None)))
+    assert "13900000002" not in stored.values
+
+
+def test_roles_come_and_go() -> None:
+    log = Log()
+    mother = mention(role="mother", name="李强", id_number=NUMBERS[1], birth_date=None)
+    log(record(HEALTH, "2", 1, WANG, mother))
+    assert len(log.tables.shown()) == 2
+    outputs = log(record(HEALTH, "2", 2, WANG))
+    assert ("2", "P0000000002", True) in identities(outputs)
+    assert log.tables.persons["P0000000002"].state == "retired"
+    log(record(HEALTH, "2", 3, mother))
+    assert log.tables.shown() == {(HEALTH, "2", "mother"): "P0000000003"}
+
+
+def test_two_ordinals_of_one_role_are_two_mentions() -> None:
+    log = Log()
+    outputs = log(record(HEALTH, "2", 1, WANG, mention(ordinal=1, id_number=NUMBERS[1])))
+    assert [(o.ordinal, o.person_id) for o in outputs if isinstance(o, IdentityChange)] == [
+        (0, "P0000000001"),
+        (1, "P0000000002"),
+    ]
+
+
+def test_truncation_removes_what_is_below_it_whenever_that_comes() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG), record(POLICE, "2", 5, WANG), record(POLICE, "3", 2, WANG))
+    log(record(POLICE, "3", 3, deleted=True), truncate(POLICE, 5))
+    assert log.tables.shown() == {(POLICE, "2", "self"): "P0000000001"}
+    outputs = log(record(POLICE, "1", 4, WANG), record(POLICE, "3", 4, WANG))
+    assert [o.outcome for o in outputs if isinstance(o, Disposition)] == ["superseded", "superseded"]
+    assert log.engine.state.feeds[POLICE].deleted == {}
+    log(record(POLICE, "1", 5, WANG))
+    assert len(log.tables.shown()) == 2
+
+
+def test_marks_are_passed_on_after_their_effect() -> None:
+    frontier = Mark(MarkKind.FRONTIER, "police", "", 0, 17)
+    log = Log()
+    outputs = log(record(POLICE, "1", 1, WANG), frontier, truncate(POLICE, 2))
+    assert outputs[-1] == PassedMark(truncate(POLICE, 2))
+    assert PassedMark(frontier) in outputs
+    assert identities(outputs) == [("1", "P0000000001", False), ("1", "P0000000001", True)]
+
+
+def test_outcomes_are_told_for_each_record() -> None:
+    log = Log()
+    outputs = log(
+        record(POLICE, "1", 2, WANG), record(POLICE, "1", 1, WANG), record(POLICE, "1", 3, deleted=True)
+    )
+    told = [(o.feed, o.outcome) for o in outputs if isinstance(o, Disposition)]
+    assert told == [(POLICE, "applied"), (POLICE, "superseded"), (POLICE, "deleted")]
+    late = log(record(POLICE, "1", 2, WANG))
+    assert [o.outcome for o in late if isinstance(o, Disposition)] == ["superseded"]
+
+
+def test_authority_comes_before_recency() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG, source_time=10))
+    log(record(HRSS, "2", 1, mention(name="王晓芳", phone="2"), source_time=20))
+    fields = log.tables.persons["P0000000001"].to_avro()
+    assert (fields["name"], fields["phone"]) == ("王小芳", "2")
+
+
+def test_another_authority_counts_from_the_next_entry_for_everybody() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG, source_time=10))
+    log(record(HRSS, "2", 1, mention(name="王晓芳", phone="2"), source_time=20))
+    log.engine.state.use_authority({"name": (HRSS,)})
+    outputs = log(Mark(MarkKind.FRONTIER, "police", "", 0, 17))
+    assert [o.to_avro()["name"] for o in outputs if isinstance(o, PersonChange)] == ["王晓芳"]
+    assert log(Mark(MarkKind.FRONTIER, "police", "", 0, 18)) == [
+        PassedMark(Mark(MarkKind.FRONTIER, "police", "", 0, 18))
+    ]
+
+
+def test_an_update_without_effect_says_nothing_new() -> None:
+    log = Log()
+    log(record(POLICE, "1", 1, WANG, source_time=10))
+    outputs = log(record(POLICE, "1", 2, WANG, source_time=10))
+    assert [type(output) for output in outputs] == [Disposition]
+
+
+def test_outputs_fit_their_schemas() -> None:
+    log = Log()
+    outputs = log(record(POLICE, '{"id":"1"}', 1, WANG, mention(role="mother", id_number=NUMBERS[1])))
+    for output in outputs:
+        if isinstance(output, IdentityChange | PersonChange):
+            codec = DatumCodec(shared_schema("Identity" if isinstance(output, IdentityChange) else "Person"))
+            fields = output.to_avro()
+            assert codec.decode(codec.encode(fields)) == fields
+            assert set(fields) == {part["name"] for part in codec.schema["fields"]}
+            assert from_bytes(fields["version"]) == output.version
+
+
+def test_offsets_never_go_back() -> None:
+    engine = Engine(1, AUTHORITY)
+    with pytest.raises(OffsetError, match="entry 4 of the log came when 6"):
+        engine.apply([LogEntry(5, record(POLICE, "1", 1, WANG)), LogEntry(4, record(POLICE, "1", 2, WANG))])
+    assert engine.mention_count == 0
+
+
+def test_authority_for_an_unknown_element_is_refused() -> None:
+    with pytest.raises(AuthorityError, match="'shoe_size'"):
+        Engine(1, {"shoe_size": (POLICE,)})
+
+
+def test_the_golden_oracle_and_the_engine_agree_on_a_known_case() -> None:
+    source = Source()
+    source.put(POLICE, "1", (WANG,))
+    source.put(HEALTH, "2", (mention(phone="13900000002"),))
+    _, tables = run(source.events)
+    values, provenance = golden(live_mentions(source.events))
+    assert provenance["phone"]["table"] == "health_record"
+    assert provenance["phone"]["disagree"] == [POLICE]
+    assert provenance["name"]["agree"] == [HEALTH]
+    assert tables.persons["P0000000001"].elements == values
