@@ -59,7 +59,7 @@ def record(
         version=version,
         is_deleted=deleted,
         snapshot=False,
-        source_time=version if source_time is None else source_time,
+        source_time=version & 0xFFFF if source_time is None else source_time,
         captured_time=0,
         topic="cdc",
         partition=0,
@@ -71,7 +71,7 @@ def record(
 
 
 def truncate(feed: str, version: int) -> Mark:
-    return Mark(MarkKind.TRUNCATE, feed.partition(".")[0], feed, version, version)
+    return Mark(MarkKind.TRUNCATE, feed.partition(".")[0], feed, version, 0)
 
 
 def numbered(values: Iterable[Record | Mark], start: int = 0) -> list[LogEntry]:
