@@ -19,6 +19,17 @@ class FeedError(TerminalError):
     """A feed file is malformed; the message begins with ``file:line``."""
 
 
+class FeedMismatchError(TerminalError):
+    """A change does not fit its feed: a column is missing or of another type, or the key is another.
+
+    ``rule`` is the stable code under which its dead letter is filed. The message holds no value of the change.
+    """
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
 class StackError(TerminalError):
     """A part of the one-machine stack cannot start."""
 

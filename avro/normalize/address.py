@@ -6,11 +6,10 @@ import re
 from typing import Final
 
 from avro.normalize.issues import NONE, Issues
-from avro.normalize.text import HAN, MISSING, fold
+from avro.normalize.text import MISSING, tidy
 
-# Blanks beside a Han character part nothing; between Latin letters or digits they do.
-_BLANK: Final = re.compile(rf"(?<=[{HAN}]) | (?=[{HAN}])")
 _DASHES: Final = re.compile(r"[\u2010-\u2015\u2212\u2500\uff0d]")
+_LONGEST_PLACEHOLDER: Final = 8
 _PLACEHOLDER: Final = re.compile(r"不详|不明|未知|待补|无法查明|[xX*]+|\?+|0+")
 
 
@@ -18,7 +17,9 @@ def normalize_address(value: str | None) -> tuple[str | None, Issues]:
     """Return the address with plain digits and letters and without stray blanks; placeholders are null."""
     if value is None:
         return None, NONE
-    text = _DASHES.sub("-", _BLANK.sub("", fold(value)))
+    text = _DASHES.sub("-", tidy(value))
+    if len(text) > _LONGEST_PLACEHOLDER:
+        return text, NONE
     if text in MISSING:
         return None, NONE
     if _PLACEHOLDER.fullmatch(text):

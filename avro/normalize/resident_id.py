@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from avro.codes import code_list
+from avro.normalize.date import EPOCH
 from avro.normalize.issues import NONE, Issues
 from avro.normalize.text import MISSING, is_repeated, squeeze
 
@@ -18,9 +20,21 @@ LENGTH: Final = 18
 OLD_LENGTH: Final = 15
 
 _CHECK_CHARACTERS: Final = "10X98765432"  # GB 11643: the remainder modulo 11 is the index
-_WEIGHTS: Final = tuple(pow(2, LENGTH - 1 - place, 11) for place in range(LENGTH - 1))
-# weight × digit for each place, so that a sum is seventeen look-ups.
-_PRODUCTS: Final = tuple({str(digit): weight * digit for digit in range(10)} for weight in _WEIGHTS)
+
+def _remainders(start: int, length: int) -> tuple[int, ...]:
+    """Return what a number of ``length`` digits at a place of the body adds to the sum, modulo 11."""
+    # GB 11643: the weight of a place is 2 to its distance from the right, modulo 11.
+    weights = [pow(2, LENGTH - 1 - place, 11) for place in range(start, start + length)]
+    totals = [0]
+    for weight in weights:
+        totals = [(total + weight * digit) % 11 for total in totals for digit in range(10)]
+    return tuple(totals)
+
+
+# The sum of seventeen products as five look-ups: city, county, year, day, and the sequence number.
+_CITY, _COUNTY, _YEAR, _DAY, _SEQUENCE = (
+    _remainders(start, length) for start, length in ((0, 3), (3, 3), (6, 4), (10, 4), (14, 3))
+)
 
 _SHAPE: Final = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _OLD_SHAPE: Final = re.compile(r"[1-9][0-9]{14}")
@@ -35,10 +49,14 @@ _UNKNOWN_REGION: Final[Issues] = ("id_region_unknown",)
 
 
 def check_character(body: str) -> str:
-    """Return the 18th character for the first 17 digits. Raises KeyError when one is no ASCII digit."""
-    total = 0
-    for products, digit in zip(_PRODUCTS, body, strict=False):
-        total += products[digit]
+    """Return the 18th character for the first 17, which are ASCII digits."""
+    total = (
+        _CITY[int(body[:3])]
+        + _COUNTY[int(body[3:6])]
+        + _YEAR[int(body[6:10])]
+        + _DAY[int(body[10:14])]
+        + _SEQUENCE[int(body[14:17])]
+    )
     return _CHECK_CHARACTERS[total % 11]
 
 
@@ -58,11 +76,7 @@ def sex_of(number: str) -> str:
 
 def birth_date_of(number: str) -> int | None:
     """Return the birth date in a canonical number as days since 1970-01-01, None when there is no such day."""
-    day = _birth_date(number[6:14])
-    return None if day is None else day.toordinal() - _EPOCH
-
-
-_EPOCH: Final = date(1970, 1, 1).toordinal()
+    return _birth_date(number[6:14])
 
 
 def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
@@ -102,8 +116,10 @@ def _upgrade(number: str) -> tuple[str | None, Issues]:
     return body + check_character(body), ("id_upgraded",) if known else ("id_upgraded", "id_region_unknown")
 
 
-def _birth_date(digits: str) -> date | None:
+# A century and a half of days; numbers that are not days must not push them out.
+@lru_cache(maxsize=1 << 16)
+def _birth_date(digits: str) -> int | None:
     try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).toordinal() - EPOCH
     except ValueError:
         return None

@@ -17,12 +17,12 @@ from avro.normalize.address import normalize_address
 from avro.normalize.code import coder, division_coder
 from avro.normalize.date import Day, normalize_date, normalize_date_number, normalize_days
 from avro.normalize.document import normalize_document
-from avro.normalize.issues import Issues, finding_rules, remembering
+from avro.normalize.issues import NONE, Issues, finding_rules, remembering
 from avro.normalize.name import normalize_name
 from avro.normalize.phone import normalize_phone
 from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
 from avro.normalize.resident_id import normalize_resident_id
-from avro.normalize.text import normalize_text
+from avro.normalize.text import normalize_label, normalize_text
 from avro.normalize.time import (
     BEIJING,
     UNITS,
@@ -118,6 +118,11 @@ def _day_of_instant(value: str | None) -> Day:
     return (None, issues) if instant is None else beijing_day(instant)
 
 
+def _serial(value: int | None) -> tuple[str | None, Issues]:
+    """Numbers that only name something are text: sources give them as numbers, as text or as UUIDs."""
+    return None if value is None else str(value), NONE
+
+
 def _ahead(zone: str | None) -> int:
     if zone == "Beijing":
         return BEIJING
@@ -144,6 +149,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "code": Rule(str, "string", _code, frozenset(("list",)), frozenset(("map", "findings"))),
     "division": Rule(str, "string", _division),
     "phone": Rule(str, "string", _always(normalize_phone)),
+    "label": Rule(str, "string", _always(normalize_label)),
     "address": Rule(str, "string", _always(normalize_address)),
     "date": Rule(str, "date", _always(remembering(normalize_date))),
     "date_number": Rule(int, "date", _always(normalize_date_number)),
@@ -152,6 +158,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "instant": Rule(str, "timestamp", _always(normalize_iso_instant)),
     "day_of_instant": Rule(str, "date", _always(_day_of_instant)),
     "epoch": Rule(int, "timestamp", _epoch, frozenset(("unit", "zone"))),
+    "serial": Rule(int, "string", _always(_serial)),
     "integer": Rule(int, "long", _always(normalize_integer)),
     "decimal": Rule(str, "string", _always(normalize_decimal)),
     "boolean": Rule(bool, "boolean", _always(normalize_boolean)),

@@ -12,7 +12,10 @@ HAN: Final = r"\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fff
 
 _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0xFFE5: 0xA5}
 # Blanks, and characters without a width that come along when text is copied from a web page or a spreadsheet.
-_BLANKS: Final = re.compile(r"[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\ufeff\u200b-\u200f\u2060]+")
+_BLANK: Final = r"\s\u00a0\u1680\u2000-\u200a\u202f\u205f\ufeff\u200b-\u200f\u2060"
+_BLANKS: Final = re.compile(rf"[{_BLANK}]+")
+# Most values need no mending, and looking is cheaper than mending.
+_TO_MEND: Final = re.compile(rf"[{_BLANK}\uff01-\uff5e\u3000\uffe5]")
 
 MISSING: Final = frozenset(("", "无", "0", "-", "--", "/", "空", "NULL", "null", "Null", "暂无", "没有"))
 """Spellings of nothing that the register's sources use beside a null. They are no finding: nothing was said."""
@@ -20,12 +23,34 @@ MISSING: Final = frozenset(("", "无", "0", "-", "--", "/", "空", "NULL", "null
 
 def fold(text: str) -> str:
     """Return ``text`` with full-width letters, digits and signs in their plain form, and without outer blanks."""
+    if _TO_MEND.search(text) is None:
+        return text
     return _BLANKS.sub(" ", text.translate(_FULL_WIDTH)).strip(" ")
 
 
 def squeeze(text: str) -> str:
     """Return `fold` of ``text`` without any blanks."""
+    if _TO_MEND.search(text) is None:
+        return text
     return _BLANKS.sub("", text.translate(_FULL_WIDTH))
+
+
+# Blanks beside a Han character part nothing; between Latin letters or digits they do.
+_STRAY_BLANK: Final = re.compile(rf"(?<=[{HAN}]) | (?=[{HAN}])")
+
+
+def tidy(text: str) -> str:
+    """Return `fold` of ``text`` without the blanks that part nothing."""
+    folded = fold(text)
+    return _STRAY_BLANK.sub("", folded) if " " in folded else folded
+
+
+def normalize_label(value: str | None) -> tuple[str | None, Issues]:
+    """Return the name of an organisation or place, tidied; spellings of nothing are null."""
+    if value is None:
+        return None, NONE
+    text = tidy(value)
+    return (None if text in MISSING else text), NONE
 
 
 def is_repeated(text: str) -> bool:

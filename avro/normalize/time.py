@@ -10,8 +10,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from avro.normalize.date import FIRST_DAY, LAST_DAY, Day, normalize_days
-from avro.normalize.issues import NONE, Issues
+from avro.normalize.date import FIRST_DAY, LAST_DAY, Day, normalize_date, normalize_days
+from avro.normalize.issues import NONE, Issues, remembering
 from avro.normalize.text import MISSING, squeeze
 
 Instant = tuple[int | None, Issues]
@@ -30,7 +30,9 @@ _LAST: Final = (LAST_DAY + 1) * DAY
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-_COMPACT: Final = re.compile(r"[0-9]{14}")
+_COMPACT: Final = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})([0-9]{2})")
+_COMPACT_LENGTH: Final = 14
+_compact_day: Final = remembering(normalize_date)
 _ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})")
 
 
@@ -70,18 +72,17 @@ def normalize_compact_time(value: str | None) -> Instant:
     """Return the instant of a text yyyyMMddHHmmss in Beijing time."""
     if value is None:
         return None, NONE
-    text = squeeze(value)
-    if _COMPACT.fullmatch(text) is None:
+    text = value if len(value) == _COMPACT_LENGTH else squeeze(value)
+    match = _COMPACT.fullmatch(text)
+    if match is None:
         return None, NONE if text in MISSING else ("unreadable_time",)
-    if text.strip("0") == "":
-        return None, NONE
-    try:
-        wall = datetime(
-            int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:12]), int(text[12:]), tzinfo=UTC
-        )
-    except ValueError:
+    date, hour, minute, second = match.groups()
+    day, issues = _compact_day(date)
+    if day is None:
+        return None, issues if issues or not text.strip("0") else ("impossible_time",)
+    if hour > "23" or minute > "59" or second > "59":
         return None, ("impossible_time",)
-    return normalize_instant((wall - _EPOCH) // _MICROSECOND, 1, BEIJING)
+    return day * DAY + (int(hour) * 3600 + int(minute) * 60 + int(second)) * SECOND - BEIJING, NONE
 
 
 def beijing_day(instant: int) -> Day:

@@ -1,0 +1,260 @@
+"""What a feed file says, as typed values: read and checked in itself, not yet against schemas. See docs/feeds.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from avro.normalize import RULES, ContextRule, Parameters, Rule
+from avro.record import PERSON_ELEMENTS
+from avro.version import GENERATION_LIMIT
+from connectors.feeds.located import Located, read_yaml
+
+SOURCE_KINDS: Final = ("postgresql",)
+"""Kinds of source that a department can have."""
+
+SELF: Final = "self"
+"""The role of the person whom a row is about; the mention is there even when nothing is known of them."""
+
+LOWEST_RANK: Final = 99
+MOST_SECONDS: Final = 7 * 86_400
+"""The loosest freshness objective: the standard's seven days."""
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_RETENTION: Final = re.compile(r"permanent|[1-9][0-9]* (?:days|years)(?: after [a-z ]+)?")
+_PARAMETERS: Final = frozenset(Parameters.__struct_fields__)
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One field that a column fills: with which rule and parameters. ``place`` is where the file says so."""
+
+    field: str
+    rule_name: str
+    rule: Rule | ContextRule
+    parameters: Parameters
+    place: Located
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column that the feed names. ``takes`` is the type of its value in Debezium's JSON."""
+
+    name: str
+    takes: type
+    outputs: tuple[Output, ...]
+    place: Located
+
+
+class MentionDefinition(msgspec.Struct, frozen=True):
+    """A person whom a row mentions: which of the feed's fields holds which of the person's elements."""
+
+    role: str
+    ordinal: int
+    elements: Mapping[str, str]
+    place: Located
+
+
+class FeedDefinition(msgspec.Struct, frozen=True):
+    """One entry of ``feeds``. ``freshness`` is in seconds; ``authority`` ranks this feed's word for an element of a
+    person among all feeds, 1 first; ``excluded`` maps columns that are not collected to the reason."""
+
+    department: str
+    type: str
+    zh: str
+    en: str
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    excluded: Mapping[str, str]
+    mentions: tuple[MentionDefinition, ...]
+    authority: Mapping[str, int]
+    freshness: int
+    retention: str
+    place: Located
+
+
+class Department(msgspec.Struct, frozen=True):
+    """One feed file: a department, its source, its feeds. ``generation`` is raised by hand when the source is
+    restored; ``schema`` is the database schema of its tables."""
+
+    name: str
+    zh: str
+    en: str
+    kind: str
+    schema: str
+    generation: int
+    feeds: tuple[FeedDefinition, ...]
+
+
+def read_department(path: Path) -> Department:
+    """Return the department of a feed file. Raises FeedError."""
+    entries = read_yaml(path).fields(("department", "title", "source", "feeds"))
+    name = _name(entries["department"])
+    source = entries["source"].fields(("kind", "schema", "generation"))
+    kind = source["kind"].text()
+    if kind not in SOURCE_KINDS:
+        source["kind"].fail(f"'{kind}' is no kind of source; known are {', '.join(SOURCE_KINDS)}")
+    zh, en = _title(entries["title"])
+    feeds = [_feed(name, item) for item in entries["feeds"].items()]
+    if not feeds:
+        entries["feeds"].fail("a department has at least one feed")
+    return Department(
+        name=name,
+        zh=zh,
+        en=en,
+        kind=kind,
+        schema=source["schema"].text(),
+        generation=source["generation"].integer(0, GENERATION_LIMIT - 1),
+        feeds=tuple(feeds),
+    )
+
+
+def _feed(department: str, place: Located) -> FeedDefinition:
+    entries = place.fields(
+        ("type", "title", "key", "freshness", "retention", "authority", "columns", "mentions"), ("table", "excluded")
+    )
+    kind = _name(entries["type"])
+    columns = tuple(_column(name, key, value) for name, key, value in entries["columns"].entries())
+    names = {column.name for column in columns}
+    key = tuple(_key_column(item, names) for item in entries["key"].items())
+    if not key:
+        entries["key"].fail("the table's primary key is wanted: a feed without one cannot tell its rows apart")
+    if len(set(key)) != len(key):
+        entries["key"].fail("a column stands twice in the key")
+    retention = entries["retention"].text()
+    if _RETENTION.fullmatch(retention) is None:
+        entries["retention"].fail("'permanent', '10 years' or '10 years after leaving' is wanted")
+    zh, en = _title(entries["title"])
+    return FeedDefinition(
+        department=department,
+        type=kind,
+        zh=zh,
+        en=en,
+        table=entries["table"].text() if "table" in entries else kind,
+        key=key,
+        columns=columns,
+        excluded=_excluded(entries.get("excluded"), names),
+        mentions=_mentions(entries["mentions"]),
+        authority=_authority(entries["authority"]),
+        freshness=entries["freshness"].integer(1, MOST_SECONDS),
+        retention=retention,
+        place=place,
+    )
+
+
+def _column(name: str, key: Located, value: Located) -> Column:
+    outputs = tuple(_output(item) for item in (value.items() if value.is_list else [value]))
+    if not outputs:
+        value.fail("a column fills at least one field; a column that fills none belongs under 'excluded'")
+    takes = outputs[0].rule.takes
+    for output in outputs[1:]:
+        if output.rule.takes is not takes:
+            output.place.fail(f"rule {output.rule_name} takes another type than rule {outputs[0].rule_name} above")
+    return Column(name, takes, outputs, key)
+
+
+def _output(place: Located) -> Output:
+    entries = place.fields(("field", "rule"), tuple(sorted(_PARAMETERS)))
+    rule_name = entries["rule"].text()
+    rule = RULES.get(rule_name)
+    if rule is None:
+        entries["rule"].fail(f"there is no rule '{rule_name}'; known are {', '.join(RULES)}")
+    given = entries.keys() & _PARAMETERS
+    for name in sorted(given - rule.required - rule.optional):
+        entries[name].fail(f"rule {rule_name} has no parameter '{name}'")
+    for name in sorted(rule.required - given):
+        place.fail(f"rule {rule_name} wants the parameter '{name}'")
+    parameters = Parameters(
+        map=_texts(entries["map"]) if "map" in given else None,
+        findings=_whole_texts(entries["findings"]) if "findings" in given else None,
+        **{name: entries[name].text() for name in given - {"map", "findings"}},
+    )
+    return Output(_name(entries["field"]), rule_name, rule, parameters, place)
+
+
+def _mentions(place: Located) -> tuple[MentionDefinition, ...]:
+    mentions = []
+    next_ordinal: dict[str, int] = {}
+    for item in place.items():
+        entries = item.fields(("role", "elements"))
+        role = _name(entries["role"])
+        # A role that is named again is the next person in it.
+        ordinal = next_ordinal.get(role, 0)
+        next_ordinal[role] = ordinal + 1
+        mentions.append(MentionDefinition(role, ordinal, _mention_elements(entries["elements"]), item))
+    if not mentions:
+        place.fail("a feed mentions at least one person")
+    return tuple(mentions)
+
+
+def _mention_elements(place: Located) -> dict[str, str]:
+    elements: dict[str, str] = {}
+    if place.is_mapping:
+        for element, key, value in place.entries():
+            elements[_person_element(element, key)] = _name(value)
+    else:
+        for item in place.items():
+            element = _person_element(item.text(), item)
+            if element in elements:
+                item.fail(f"'{element}' stands twice in this mention")
+            elements[element] = element
+    if not elements:
+        place.fail("a mention has at least one element")
+    return elements
+
+
+def _authority(place: Located) -> dict[str, int]:
+    entries = {name: (key, value.integer(1, LOWEST_RANK)) for name, key, value in place.entries()}
+    default = entries.pop("default", None)
+    if default is None:
+        place.fail("'default' is missing here: the rank of this feed for the elements that are not named")
+    ranks = dict.fromkeys(PERSON_ELEMENTS, default[1])
+    for name, (key, rank) in entries.items():
+        ranks[_person_element(name, key)] = rank
+    return ranks
+
+
+def _excluded(place: Located | None, named: set[str]) -> dict[str, str]:
+    excluded: dict[str, str] = {}
+    if place is not None:
+        for name, key, value in place.entries():
+            if name in named:
+                key.fail(f"column '{name}' is named above and excluded here; remove one")
+            excluded[name] = value.text()
+    return excluded
+
+
+def _person_element(name: str, place: Located) -> str:
+    if name not in PERSON_ELEMENTS:
+        place.fail(f"'{name}' is no element of a person; known are {', '.join(PERSON_ELEMENTS)}")
+    return name
+
+
+def _key_column(place: Located, columns: set[str]) -> str:
+    name = place.text()
+    if name not in columns:
+        place.fail(f"key column '{name}' is not among the feed's columns; name it there as well")
+    return name
+
+
+def _title(place: Located) -> tuple[str, str]:
+    entries = place.fields(("zh", "en"))
+    return entries["zh"].text(), entries["en"].text()
+
+
+def _texts(place: Located) -> dict[str, str | None]:
+    return {name: value.text_or_null() for name, _, value in place.entries()}
+
+
+def _whole_texts(place: Located) -> dict[str, str]:
+    return {name: value.text() for name, _, value in place.entries()}
+
+
+def _name(place: Located) -> str:
+    name = place.text()
+    if _NAME.fullmatch(name) is None:
+        place.fail("a name of lower-case letters, digits and underscores is wanted here")
+    return name

@@ -1,0 +1,209 @@
+"""A feed at work: from a change to a record, with the functions that its definition names, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from avro.change import Change, Op
+from avro.codec import RecordCodec
+from avro.normalize import RESIDENT_ID, contradictions, finding_rules
+from avro.record import PERSON_ELEMENTS, Finding, Mention, Record
+from avro.schema import SCHEMA_FOLDER
+from connectors.errors import FeedMismatchError
+from connectors.feeds.definition import SELF, Department, FeedDefinition
+from connectors.feeds.plan import Check, ContextStep, MentionPlan, Step, plan_feed
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+_TYPE_NAMES: Final = {str: "text", int: "whole number", bool: "boolean", list: "array"}
+
+
+class Normalized(msgspec.Struct, frozen=True):
+    """A change as its feed's record. ``raw`` is the JSON object of the source's columns that the feed names, null in a
+    delete. ``elements`` has a value for each of the feed's own fields, null (or an empty array) in a delete."""
+
+    record: Record
+    raw: str | None
+    elements: dict[str, Any]
+
+
+class Feed:
+    """One data type of one department.
+
+    ``id`` is ``<department>.<type>``, ``topic`` where its changes are captured, ``store_table`` its table in the
+    store. ``columns`` and ``key`` name the source's columns, in the feed's order. ``roles`` maps each role to how many
+    people a row can mention in it. ``unknown_columns`` collects columns that came and that the definition neither
+    names nor excludes; they are dropped.
+    """
+
+    def __init__(self, department: Department, definition: FeedDefinition, schemas: Path = SCHEMA_FOLDER) -> None:
+        self.definition = definition
+        self.department = department.name
+        self.type = definition.type
+        self.id = f"{department.name}.{definition.type}"
+        self.kind = department.kind
+        self.schema = department.schema
+        self.generation = department.generation
+        self.table = definition.table
+        self.topic = f"cdc.{department.name}.{department.schema}.{definition.table}"
+        self.store_table = f"{department.name}_{definition.type}"
+        self.key = definition.key
+        self.columns = tuple(column.name for column in definition.columns)
+        self.roles: Mapping[str, int] = {mention.role: mention.ordinal + 1 for mention in definition.mentions}
+        self.authority = definition.authority
+        self.freshness = definition.freshness
+        self.unknown_columns: set[str] = set()
+        self._schemas = schemas
+        plan = plan_feed(self.id, definition, schemas)
+        self._steps: tuple[Step, ...] = plan.steps
+        self._context_steps: tuple[ContextStep, ...] = plan.context_steps
+        self._mentions: tuple[MentionPlan, ...] = plan.mentions
+        self._checks: tuple[Check, ...] = plan.checks
+        self._nothing: Mapping[str, Any] = plan.nothing
+        self._fields_of: Mapping[str, tuple[str, ...]] = plan.fields_of
+        self._key_set = frozenset(self.key)
+        self._known = frozenset((*self.columns, *definition.excluded))
+
+    @cached_property
+    def codec(self) -> RecordCodec:
+        """The codec of this feed's records."""
+        return RecordCodec(self.id, self._schemas)
+
+    def normalize(self, change: Change) -> Normalized:
+        """Return the record of a change of this feed; not for a truncate, which is about no row.
+
+        Raises FeedMismatchError with one of the rules key_mismatch, missing_column, wrong_type.
+        """
+        if _decode(change.key).keys() != self._key_set:
+            raise FeedMismatchError(
+                "key_mismatch",
+                f"feed {self.id}: the change's key is not ({', '.join(self.key)}); mend the feed's 'key', then replay",
+            )
+        if change.op is Op.DELETE:
+            return Normalized(self._record(change, (), (), (), ()), None, dict(self._nothing))
+        after = change.after
+        assert after is not None, "only a delete has no row after it"
+        unchanged = self._unchanged(change) if change.unchanged else ()
+        raw, elements, findings = self._read(after, unchanged)
+        unchanged_elements = tuple(field for column in unchanged for field in self._fields_of[column])
+        record = self._record(
+            change, unchanged, unchanged_elements, self._people(elements, unchanged_elements), tuple(findings)
+        )
+        return Normalized(record, _encode(raw).decode(), elements)
+
+    def _unchanged(self, change: Change) -> tuple[str, ...]:
+        self.unknown_columns.update(column for column in change.unchanged if column not in self._known)
+        return tuple(column for column in change.unchanged if column in self._fields_of)
+
+    def _read(
+        self, after: Mapping[str, Any], unchanged: tuple[str, ...]
+    ) -> tuple[dict[str, Any], dict[str, Any], list[Finding]]:
+        raw: dict[str, Any] = {}
+        elements = dict(self._nothing)
+        findings: list[Finding] = []
+        for column, takes, outputs in self._steps:
+            try:
+                value = after[column]
+            except KeyError:
+                if column in unchanged:
+                    continue
+                raise self._missing(column) from None
+            if type(value) is not takes and value is not None:
+                raise self._wrong_type(column, takes)
+            raw[column] = value
+            for field, normalize, about in outputs:
+                result, issues = normalize(value)
+                elements[field] = result
+                if issues:
+                    findings += [_finding(about, rule, value) for rule in issues]
+        for column, field, normalize_in, context, about in self._context_steps:
+            if column in raw:
+                elements[field], issues = normalize_in(raw[column], elements[context])
+                if issues:
+                    findings += [_finding(about, rule, raw[column]) for rule in issues]
+        if len(after) != len(raw):
+            self.unknown_columns |= after.keys() - self._known
+        for id_field, sex_field, birth_field, sources in self._checks:
+            for element in contradictions(
+                elements[id_field],
+                elements[sex_field] if sex_field else None,
+                elements[birth_field] if birth_field else None,
+            ):
+                column, about = sources[element]
+                findings.append(_finding(about, "contradicts_id_number", raw[column]))
+        return raw, elements, findings
+
+    def _people(self, elements: Mapping[str, Any], unchanged: tuple[str, ...]) -> tuple[Mention, ...]:
+        people = []
+        for plan in self._mentions:
+            values = [None if field is None else elements[field] for field in plan.fields]
+            kept = tuple(name for name, field in plan.known if field in unchanged) if unchanged else ()
+            if plan.is_resident:
+                if values[_ID_NUMBER] is not None:
+                    values[_ID_TYPE] = RESIDENT_ID
+                elif "id_number" in kept:
+                    kept = (*kept, "id_type")
+            if plan.role == SELF or kept or any(value is not None for value in values):
+                people.append(Mention(plan.role, plan.ordinal, *values, kept))
+        return tuple(people)
+
+    def _record(
+        self,
+        change: Change,
+        unchanged: tuple[str, ...],
+        unchanged_elements: tuple[str, ...],
+        mentions: tuple[Mention, ...],
+        findings: tuple[Finding, ...],
+    ) -> Record:
+        place = change.place
+        return Record(
+            feed=self.id,
+            op=change.op.value,
+            key=change.key,
+            version=change.version,
+            is_deleted=change.op is Op.DELETE,
+            snapshot=change.op is Op.READ,
+            source_time=change.source_time,
+            captured_time=change.captured_time,
+            topic=place.topic,
+            partition=place.partition,
+            offset=place.offset,
+            previous_key=change.previous_key,
+            next_key=change.next_key,
+            unchanged=unchanged,
+            unchanged_elements=unchanged_elements,
+            mentions=mentions,
+            findings=findings,
+        )
+
+    def _missing(self, column: str) -> FeedMismatchError:
+        return FeedMismatchError(
+            "missing_column",
+            f"feed {self.id}: column {column} is not in the change; if the source dropped it, take it out of the feed, "
+            "then replay",
+        )
+
+    def _wrong_type(self, column: str, takes: type) -> FeedMismatchError:
+        return FeedMismatchError(
+            "wrong_type",
+            f"feed {self.id}: column {column} is not a {_TYPE_NAMES[takes]}; if the source changed its type, name a "
+            "rule that takes the new one, then replay",
+        )
+
+
+_ID_TYPE: Final = PERSON_ELEMENTS.index("id_type")
+_ID_NUMBER: Final = PERSON_ELEMENTS.index("id_number")
+
+
+def _finding(about: tuple[str, str, int], rule: str, value: Any) -> Finding:
+    element, role, ordinal = about
+    original = value if isinstance(value, str) else _encode(value).decode()
+    return Finding(element, rule, finding_rules()[rule].severity.value, original, role, ordinal)
+
+
