@@ -49,6 +49,11 @@ class Statement:
     text: str
     format: str
 
+    @property
+    def selects(self) -> bool:
+        """Whether it is a SELECT: only that takes settings and can be streamed."""
+        return self.text.lstrip("(").startswith(("SELECT", "WITH"))
+
 
 def check(normalized: str, is_table_function: Callable[[str], bool]) -> Statement:
     """Return the statement. ``normalized`` is the engine's text of it. Raises RefusedError.

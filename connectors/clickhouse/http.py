@@ -8,6 +8,7 @@ It takes no password: it belongs on the loopback interface. It does not write.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -47,6 +48,9 @@ _STATUS: Final = {
 }
 """HTTP status by ClickHouse's code; 500 for the others, as ClickHouse has it."""
 
+EXCEPTION_TAG: Final = "X-ClickHouse-Exception-Tag"
+"""Header with the word that marks an error behind the beginning of a result, as in ClickHouse 25.11 and later."""
+
 _UNKNOWN_DATABASE: Final = 81
 _TOO_LARGE: Final = 223
 
@@ -69,13 +73,15 @@ def router(readers: Readers) -> APIRouter:
                 status_code=_STATUS.get(error.code, 500),
                 headers={"X-ClickHouse-Exception-Code": str(error.code)},
             )
+        tag = secrets.token_hex(8)
         headers = {
+            EXCEPTION_TAG: tag,
             "X-ClickHouse-Format": result.format,
             "X-ClickHouse-Timezone": "UTC",
             "X-ClickHouse-Query-Id": request.query_params.get("query_id") or str(uuid.uuid4()),
             "X-ClickHouse-Server-Display-Name": "renkou",
         }
-        return StreamingResponse(_blocks(result), media_type=_media_type(result.format), headers=headers)
+        return StreamingResponse(_blocks(result, tag), media_type=_media_type(result.format), headers=headers)
 
     return routes
 
@@ -107,16 +113,24 @@ async def _run(readers: Readers, request: Request) -> Result:
     )
 
 
-async def _blocks(result: Result) -> AsyncIterator[bytes]:
+async def _blocks(result: Result, tag: str) -> AsyncIterator[bytes]:
     iterator: Iterator[bytes] = iter(result)
     try:
         while (block := await asyncio.to_thread(next, iterator, None)) is not None:
             yield block
     except QueryError as error:
-        # The status is sent already; ClickHouse, too, puts the error behind what was sent.
-        yield f"\n{error}\n".encode()
+        # The status is sent already: the error follows what was sent.
+        message = str(error).encode()
+        size = str(len(message)).encode()
+        mark = tag.encode()
+        yield b"".join((marker(tag), b"\r\n", message, b"\r\n", size, b" ", mark, b"\r\n__exception__\r\n"))
     finally:
         await asyncio.shield(asyncio.to_thread(result.close))
+
+
+def marker(tag: str) -> bytes:
+    """Return what stands between the beginning of a result and the error that ended it."""
+    return b"\r\n__exception__\r\n" + tag.encode()
 
 
 def _media_type(output: str) -> str:

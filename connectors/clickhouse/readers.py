@@ -169,7 +169,7 @@ class Readers:
             text = statement.text
             if not statement.format:
                 text += _settings_clause(statement, settings or {}) + f" FORMAT {_word(default_format)}"
-            if result.format.lower() in STREAMED:
+            if statement.selects and result.format.lower() in STREAMED:
                 blocks = reader.stream(text, result.format, parameters or {})
                 first = next(blocks, b"")  # what cannot be run is refused here, before anything is sent
                 result._blocks = _chain(first, blocks)
@@ -209,6 +209,6 @@ def _word(name: str) -> str:
 
 def _settings_clause(statement: Statement, settings: Mapping[str, str]) -> str:
     wanted = {name: value for name, value in settings.items() if SERVED_SETTINGS.fullmatch(name)}
-    if not wanted or " SETTINGS " in statement.text or not statement.text.startswith(("SELECT", "WITH")):
+    if not wanted or not statement.selects or " SETTINGS " in statement.text:
         return ""
     return " SETTINGS " + ", ".join(f"{name} = {sql.text(value)}" for name, value in wanted.items())
