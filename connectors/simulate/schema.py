@@ -14,10 +14,16 @@ CONNECT_TIMEOUT: Final = 10
 """Seconds; a database on the same machine or in the same network answers within one."""
 
 
-def connect(dsn: str, department: str) -> psycopg.Connection:
+def connect(dsn: str, department: str, application: str = "renkou") -> psycopg.Connection:
     """Open a connection that commits each statement unless told otherwise. Raises TransientError without an answer."""
     try:
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT, prepare_threshold=1)
+        return psycopg.connect(
+            dsn,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT,
+            prepare_threshold=1,
+            application_name=application,
+        )
     except psycopg.OperationalError as error:
         raise TransientError(
             f"the database of {department} does not answer ({_first_line(error)}); start it or correct its DSN"

@@ -8,6 +8,8 @@ which only the truth knows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -197,6 +199,20 @@ class Ac01(msgspec.Struct):
 Row: TypeAlias = HjHjxx | HjRyjbxx | LdrkJzz | BirthCertificate | HealthRecord | Ac01
 
 
+class Clock(Enum):
+    """How a table writes its update time."""
+
+    COMPACT = auto()
+    """char(14): yyyyMMddHHmmss, Beijing time."""
+    INSTANT = auto()
+    """timestamptz."""
+    MILLISECONDS = auto()
+    """bigint: since 1970."""
+
+
+Stamp: TypeAlias = str | int | datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """How a row struct is stored. ``key`` and ``stamp`` are field names; ``stamp`` is the table's update time, which
@@ -208,11 +224,25 @@ class Table:
     row: type[Row]
     key: str
     stamp: str
+    clock: Clock
     upper_case: bool = False
     decimal_key: bool = False
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    def time(self, moment: datetime) -> str | int:
+        """Return the moment as the update time of a row."""
+        if self.clock is Clock.COMPACT:
+            return moment.strftime("%Y%m%d%H%M%S")
+        return moment.isoformat() if self.clock is Clock.INSTANT else int(moment.timestamp()) * 1000
+
+    def stamp_of(self, row: Row) -> Stamp:
+        """Return the row's update time, equal to what psycopg reads from the table."""
+        value: str | int = getattr(row, self.stamp)
+        return (
+            datetime.fromisoformat(value) if self.clock is Clock.INSTANT and isinstance(value, str) else value
+        )
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -235,12 +265,16 @@ class Table:
         return msgspec.json.encode({name: value}).decode()
 
 
-HJ_HJXX: Final = Table("police", "hj_hjxx", HjHjxx, "hh", "gxsj", upper_case=True)
-HJ_RYJBXX: Final = Table("police", "hj_ryjbxx", HjRyjbxx, "rynbid", "gxsj", upper_case=True)
-LDRK_JZZ: Final = Table("police", "ldrk_jzz", LdrkJzz, "djbh", "gxsj")
-BIRTH_CERTIFICATE: Final = Table("health", "birth_certificate", BirthCertificate, "cert_no", "updated_at")
-HEALTH_RECORD: Final = Table("health", "health_record", HealthRecord, "record_id", "updated_at")
-AC01: Final = Table("hrss", "ac01", Ac01, "aac001", "aae036", decimal_key=True)
+HJ_HJXX: Final = Table("police", "hj_hjxx", HjHjxx, "hh", "gxsj", Clock.COMPACT, upper_case=True)
+HJ_RYJBXX: Final = Table("police", "hj_ryjbxx", HjRyjbxx, "rynbid", "gxsj", Clock.COMPACT, upper_case=True)
+LDRK_JZZ: Final = Table("police", "ldrk_jzz", LdrkJzz, "djbh", "gxsj", Clock.INSTANT)
+BIRTH_CERTIFICATE: Final = Table(
+    "health", "birth_certificate", BirthCertificate, "cert_no", "updated_at", Clock.INSTANT
+)
+HEALTH_RECORD: Final = Table(
+    "health", "health_record", HealthRecord, "record_id", "updated_at", Clock.INSTANT
+)
+AC01: Final = Table("hrss", "ac01", Ac01, "aac001", "aae036", Clock.MILLISECONDS, decimal_key=True)
 
 TABLES: Final = (HJ_HJXX, HJ_RYJBXX, LDRK_JZZ, BIRTH_CERTIFICATE, HEALTH_RECORD, AC01)
 DEPARTMENTS: Final = tuple(dict.fromkeys(table.department for table in TABLES))

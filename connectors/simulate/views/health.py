@@ -49,13 +49,13 @@ SECOND_RECORD: Final = 0.215
 MOTHERS_NUMBER: Final = 0.12
 """Children under seven whose record carries the mother's ID number."""
 
-SUMMARY_EVERY: Final = 20
+SUMMARY_EVERY, SUMMARY_FIRST = 20, 3
 """Each such family has long medical summaries on file, so that a change can find one without a search."""
 
 _IDS: Final = IdHabits(
     missing=0.05, fifteen=0.012, lower_x=0.35, full_width=0.004, blanks=0.003, mistyped=0.012
 )
-_MARITAL: Final = {
+MARITAL: Final = {
     Status.SINGLE: "single",
     Status.MARRIED: "married",
     Status.FIRST: "married",
@@ -239,7 +239,7 @@ def second_record(family: Family, person: Person, rng: Dice, present: datetime) 
 
 def has_summary(family: Family) -> bool:
     """Whether the family's records hold long summaries."""
-    return family.index % SUMMARY_EVERY == 3
+    return family.index % SUMMARY_EVERY == SUMMARY_FIRST
 
 
 def summary(rng: Dice) -> str:
@@ -253,7 +253,7 @@ def marital_word(rng: Dice, person: Person) -> str:
     """Return the marital status in the department's English words."""
     if rng.random() < 0.04:
         return "unknown"
-    return "married" if person.de_facto and rng.random() < 0.5 else _MARITAL[person.status]
+    return "married" if person.de_facto and rng.random() < 0.5 else MARITAL[person.status]
 
 
 def _baby_name(baby: Person, mother: Person, rng: Dice) -> str | None:

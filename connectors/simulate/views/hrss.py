@@ -35,7 +35,7 @@ WORKING_AGE: Final = 16
 _IDS: Final = IdHabits(
     missing=0.008, fifteen=0.02, lower_x=0.15, full_width=0.008, blanks=0.002, mistyped=0.008
 )
-_MARITAL: Final = {
+MARITAL: Final = {
     Status.SINGLE: "1",
     Status.MARRIED: "2",
     Status.FIRST: "2",
@@ -130,7 +130,7 @@ def marital_digit(rng: Dice, person: Person) -> str | None:
         return None if draw < 0.01 else "9"
     if person.de_facto and draw < 0.9:
         return DE_FACTO
-    return _MARITAL[person.status]
+    return MARITAL[person.status]
 
 
 def _birth(rng: Dice, person: Person) -> int | None:

@@ -36,7 +36,7 @@ NO_PERMIT: Final = 0.342
 SECOND_STAY: Final = 0.20
 PERMIT_VALID: Final = 0.9
 
-PHOTO_EVERY: Final = 25
+PHOTO_EVERY, PHOTO_FIRST = 25, 1
 """Each such family has photos on file, so that a change can find one without a search."""
 
 _HUKOU_IDS: Final = IdHabits(
@@ -252,7 +252,7 @@ def stay(
         yxqz=until.isoformat() if until else None,
         zt="有效" if present else rng.one(("过期", "注销", "离开")),
         tbr_xm=names.full_name(rng, rng.one((1, 2)), 1975, "01") if rng.random() < 0.4 else None,
-        zp=rng.randbytes(rng.between(BIG_VALUE, 6000)) if family.index % PHOTO_EVERY == 1 else None,
+        zp=rng.randbytes(rng.between(BIG_VALUE, 6000)) if family.index % PHOTO_EVERY == PHOTO_FIRST else None,
         cjsj=arrived.strftime("%Y-%m-%d %H:%M:%S.%f"),
         gxsj=(arrived + timedelta(days=rng.between(0, 15))).isoformat(),
     )
@@ -266,7 +266,7 @@ def permit_number(family: Family, registration: int) -> str:
 
 def has_photo(family: Family) -> bool:
     """Whether the family's files hold photos."""
-    return family.index % PHOTO_EVERY == 1
+    return family.index % PHOTO_EVERY == PHOTO_FIRST
 
 
 def photo(rng: Dice) -> str:

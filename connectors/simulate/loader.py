@@ -1,0 +1,128 @@
+"""Fills the tables with the population: one COPY a table, all at once, so that nothing is held in memory.
+
+A table is filled in one transaction, or not at all. Where an earlier attempt was killed between two tables, the ones
+that are full are compared with what they should hold, and left as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import psycopg
+
+from connectors.errors import TerminalError, TransientError
+from connectors.simulate.population import Population
+from connectors.simulate.schema import connect
+from connectors.simulate.tables import TABLES, Entry, Stamp, Table
+from connectors.simulate.truth import Truth
+
+PROGRESS_EVERY: Final = 500
+"""People between two reports."""
+_SAMPLE_EVERY: Final = 97
+"""One row in so many of a table that is full already is compared; every one would double the time."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """How many rows each table got, and how many people with hukou that covers."""
+
+    people: int = 0
+    rows: dict[str, int] = field(default_factory=dict)
+
+
+def count(connection: psycopg.Connection, table: Table) -> int:
+    """Return the number of rows of a table."""
+    row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()  # noqa: S608
+    assert row is not None
+    return int(row[0])
+
+
+def fill(
+    dsns: Mapping[str, str], population: Population, truth: Truth, report: Callable[[Filled], None]
+) -> Filled:
+    """Fill the tables and write the truth. Raises TerminalError when a table holds something else."""
+    tables = [table for table in TABLES if table.department in dsns]
+    filled = Filled(rows={f"{table.department}.{table.name}": 0 for table in tables})
+    with ExitStack() as stack:
+        connections = {t: stack.enter_context(connect(dsns[t.department], t.department)) for t in tables}
+        full = {table: rows for table in tables if (rows := count(connections[table], table))}
+        if full and truth.is_new:
+            raise TerminalError(_something_else(next(iter(full))))
+        truth.begin()
+        samples: dict[Table, dict[str | int, Stamp]] = {table: {} for table in full}
+        try:
+            with ExitStack() as copies:
+                sinks = {
+                    table: copies.enter_context(connections[table].cursor().copy(_copy_statement(table)))
+                    for table in tables
+                    if table not in full
+                }
+                for family in population.everybody():
+                    truth.add_family(family)
+                    for entry in family.entries:
+                        table = entry.table
+                        if table in sinks:
+                            sinks[table].write_row(msgspec.structs.astuple(entry.row))
+                        elif table in full:
+                            _sample(samples[table], entry, filled.rows[f"{table.department}.{table.name}"])
+                        else:
+                            continue
+                        filled.rows[f"{table.department}.{table.name}"] += 1
+                    _count_people(
+                        filled, sum(p.registered for p in family.persons), family.kind == "H", report
+                    )
+        except psycopg.OperationalError as error:
+            raise TransientError(
+                "a database went away while it was filled; start it and give the same command again"
+            ) from error
+        for table, rows in full.items():
+            if rows != filled.rows[f"{table.department}.{table.name}"] or not _holds(
+                connections[table], table, samples[table]
+            ):
+                raise TerminalError(_something_else(table))
+    truth.filled(population.census)
+    report(filled)
+    return filled
+
+
+def stamps(connection: psycopg.Connection, table: Table, keys: list[str | int]) -> dict[str, Stamp]:
+    """Return the update times of those of the rows that are there, by their key as text."""
+    found = connection.execute(
+        f"SELECT {table.column(table.key)}::text, {table.column(table.stamp)} FROM {table.name} "  # noqa: S608
+        f"WHERE {table.column(table.key)}::text = ANY(%s)",
+        [[str(key) for key in keys]],
+    )
+    return {key: stamp for key, stamp in found}  # noqa: C416
+
+
+def _sample(sample: dict[str | int, Stamp], entry: Entry, number: int) -> None:
+    if number % _SAMPLE_EVERY == 0:
+        sample[entry.key] = entry.table.stamp_of(entry.row)
+
+
+def _holds(connection: psycopg.Connection, table: Table, sample: dict[str | int, Stamp]) -> bool:
+    return stamps(connection, table, list(sample)) == {str(key): stamp for key, stamp in sample.items()}
+
+
+def _count_people(filled: Filled, people: int, has_hukou: bool, report: Callable[[Filled], None]) -> None:
+    if has_hukou:
+        before = filled.people // PROGRESS_EVERY
+        filled.people += people
+        if filled.people // PROGRESS_EVERY != before:
+            report(filled)
+
+
+def _copy_statement(table: Table) -> str:
+    columns = ", ".join(table.column(name) for name in table.fields)
+    return f"COPY {table.name} ({columns}) FROM STDIN"
+
+
+def _something_else(table: Table) -> str:
+    return (
+        f"{table.department}.{table.name} holds rows that are not this simulator's; "
+        "give empty databases, or the folder with the truth that belongs to them"
+    )

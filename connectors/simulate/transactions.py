@@ -1,0 +1,192 @@
+"""Transactions that change the departments' tables, as values: nothing here has run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from connectors.simulate.people import Family, Kind, Person, clock
+from connectors.simulate.tables import Entry, Stamp, Table, Value
+
+
+class Verb(StrEnum):
+    """What an operation does to its row."""
+
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a row's update time is before and after an operation, None where there is no such row.
+
+    Every change moves it, so that the table tells whether a transaction in doubt was committed.
+    """
+
+    table: Table
+    key: str | int
+    before: Stamp | None
+    after: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One row's change. ``key`` is the one before it; ``values`` are the fields that it writes."""
+
+    verb: Verb
+    table: Table
+    key: str | int
+    fields: tuple[str, ...]
+    values: tuple[Value, ...]
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the truth about a row: it names this person in this role.
+
+    ``op`` is ``c`` when the row comes, ``d`` when it goes, ``k`` when its key changes from ``previous_key``.
+    """
+
+    op: str
+    table: Table
+    key: str | int
+    role: str
+    ordinal: int
+    person: str
+    previous_key: str | int | None = None
+
+
+APPEARS: Final = "c"
+GOES: Final = "d"
+REKEYED: Final = "k"
+
+
+def facts_of(op: str, entry: Entry, previous_key: str | int | None = None) -> list[Fact]:
+    """Return the truth about a row, one line a role."""
+    return [
+        Fact(op, entry.table, entry.key, named.role, named.ordinal, named.person.ident, previous_key)
+        for named in entry.named
+    ]
+
+
+class PersonFact(msgspec.Struct, frozen=True):
+    """A person as they are, for the truth; dates are ISO texts. The last line of a person holds."""
+
+    person: str
+    name: str
+    former_name: str | None
+    sex: int
+    birth_date: str
+    id_number: str
+    ethnicity: str
+    phone: str | None
+    marital_status: str
+    is_de_facto: bool
+    death_date: str | None
+    has_hukou: bool
+    is_resident: bool
+    residence_address: str
+
+
+def person_fact(person: Person) -> PersonFact:
+    """Return what the truth says about a person."""
+    return PersonFact(
+        person=person.ident,
+        name=person.name,
+        former_name=person.former_name,
+        sex=person.sex,
+        birth_date=person.birth.isoformat(),
+        id_number=person.id_number,
+        ethnicity=person.ethnicity,
+        phone=person.phone,
+        marital_status=person.status.value,
+        is_de_facto=person.de_facto,
+        death_date=person.died.isoformat() if person.died else None,
+        has_hukou=person.ident.startswith(Kind.HUKOU) and person.registered,
+        is_resident=not person.away,
+        residence_address=person.home.full(),
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Transaction:
+    """Operations that one department commits together, and what becomes true with them.
+
+    ``number`` counts from 1 over all departments. ``opened_before_previous``: its first half is executed before the
+    transaction before it begins, which commits in between.
+    """
+
+    number: int
+    department: str
+    operations: list[Operation] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    persons: list[PersonFact] = field(default_factory=list)
+    opened_before_previous: bool = False
+
+
+class Draft:
+    """Builds a transaction while it changes the model of the rows. All rows are of one department."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.moment = clock(number)
+        self._transaction = Transaction(number, "")
+        self._learned: dict[Person, None] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was drafted."""
+        return not self._transaction.operations
+
+    def insert(self, family: Family, entry: Entry) -> None:
+        """The department files a new row."""
+        table = entry.table
+        setattr(entry.row, table.stamp, table.time(self.moment))
+        family.entries.append(entry)
+        values = tuple(getattr(entry.row, name) for name in table.fields)
+        effect = Effect(table, entry.key, None, table.stamp_of(entry.row))
+        self._add(Operation(Verb.INSERT, table, entry.key, table.fields, values, (effect,)))
+        self._transaction.facts += facts_of(APPEARS, entry)
+
+    def update(self, entry: Entry, **values: Value) -> None:
+        """The department writes these fields of a row, and its update time; none touches the row only."""
+        table, row = entry.table, entry.row
+        key, before = entry.key, table.stamp_of(row)
+        values[table.stamp] = table.time(self.moment)
+        for name, value in values.items():
+            setattr(row, name, value)
+        after = table.stamp_of(row)
+        if entry.key == key:
+            effects: tuple[Effect, ...] = (Effect(table, key, before, after),)
+        else:
+            effects = (Effect(table, key, before, None), Effect(table, entry.key, None, after))
+            self._transaction.facts += facts_of(REKEYED, entry, key)
+        self._add(Operation(Verb.UPDATE, table, key, tuple(values), tuple(values.values()), effects))
+
+    def delete(self, family: Family, entry: Entry) -> None:
+        """The department removes a row."""
+        family.entries.remove(entry)
+        effect = Effect(entry.table, entry.key, entry.table.stamp_of(entry.row), None)
+        self._add(Operation(Verb.DELETE, entry.table, entry.key, (), (), (effect,)))
+        self._transaction.facts += facts_of(GOES, entry)
+
+    def learn(self, *persons: Person) -> None:
+        """Something about the persons themselves has become different."""
+        self._learned.update(dict.fromkeys(persons))
+
+    def finish(self) -> Transaction:
+        """Return what was drafted; persons as they are now."""
+        self._transaction.persons = [person_fact(person) for person in self._learned]
+        return self._transaction
+
+    def _add(self, operation: Operation) -> None:
+        transaction = self._transaction
+        if transaction.department not in ("", operation.table.department):
+            raise ValueError("a transaction has one department")
+        transaction.department = operation.table.department
+        transaction.operations.append(operation)
