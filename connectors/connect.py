@@ -13,7 +13,6 @@ from typing import Final
 import httpx
 import msgspec
 
-from connectors.debezium import Connector
 from connectors.errors import TerminalError, TransientError
 
 REQUEST_SECONDS: Final = 30.0
@@ -38,7 +37,7 @@ REASONS: Final = (
     (r"wal_level", "the source needs wal_level = logical; set it and restart the database server"),
     (
         r"can no longer get changes from replication slot|WAL segment .* has already been removed",
-        "its slot lost changes: it was off for longer than max_slot_wal_keep_size allows; take a new snapshot",
+        "its slot lost changes, being off for longer than max_slot_wal_keep_size allows; take a new snapshot",
     ),
     (r"all replication slots are in use", "the source has no free slot; raise max_replication_slots"),
     (
@@ -57,6 +56,14 @@ REASONS: Final = (
     ),
 )
 """What is in a stack trace, and what it means. The rest of a trace is not shown: it may quote a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One connector with its whole configuration."""
+
+    name: str
+    config: Mapping[str, str]
 
 
 class Outcome(enum.Enum):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from connectors.connect import Connector, apply, restart_failed, status, wait_running
 from connectors.errors import TerminalError
 
 CONNECTOR_CLASS: Final = "io.debezium.connector.postgresql.PostgresConnector"
@@ -80,14 +81,6 @@ class Source:
 
     def __repr__(self) -> str:
         return f"Source({self.department}, {self.host}:{self.port}/{self.database})"
-
-
-@dataclass(frozen=True, slots=True)
-class Connector:
-    """One connector with its whole configuration."""
-
-    name: str
-    config: Mapping[str, str]
 
 
 def connector_name(department: str) -> str:
@@ -188,13 +181,12 @@ def _converters(capture: Capture, registry: str) -> dict[str, str]:
 
 
 def _quoted(*parts: str) -> str:
-    """Return a pattern that matches this name only, in Java's syntax; in Debezium's lists a comma separates."""
+    """Return a Java pattern for this name only; a comma would separate in Debezium's lists."""
     return r"\.".join(re.sub(r"([\\.\[\]{}()*+\-?^$|,])", r"\\\1", part) for part in parts)
 
 
 def source_sql(department: str, tables: Sequence[CapturedTable], role: str = ROLE) -> str:
-    """Return what the administrator runs, as a superuser, in the department's PostgreSQL database (15 or
-    later).
+    """Return what the administrator runs, as a superuser, in the department's PostgreSQL database.
 
     It may be run again, and again when the feeds have changed: it revokes what is no longer needed. The role
     reads the feeds' columns only. The publication has no column lists: with them a table of REPLICA IDENTITY
@@ -204,9 +196,9 @@ def source_sql(department: str, tables: Sequence[CapturedTable], role: str = ROL
     publication, user = _identifier(name), _identifier(role)
     names = ", ".join(_table(table) for table in tables)
     preface = f"""\
--- renkou: what it needs to capture the database of the department {department}. Run it there as a superuser.
--- The server needs wal_level = logical (a restart), a free replication slot and a free WAL sender. It should have
--- max_slot_wal_keep_size set, so that a hub that is off for long cannot fill the disk.
+-- renkou: what it needs to capture the database of the department {department}; for a superuser, there.
+-- The server needs wal_level = logical (a restart), a free replication slot and a free WAL sender. It should
+-- have max_slot_wal_keep_size set, so that a hub that is off for long cannot fill the disk.
 BEGIN;
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {_literal(role)}) THEN
@@ -217,11 +209,13 @@ ALTER ROLE {user} LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE;
 -- Give it a password: \\password {role}
 """
     rights = [
-        f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {user};\nGRANT USAGE ON SCHEMA {schema} TO {user};\n"
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {user};\n"
+        f"GRANT USAGE ON SCHEMA {schema} TO {user};\n"
         for schema in sorted({_identifier(table.schema) for table in tables})
     ]
     rights += [
-        f"GRANT SELECT ({', '.join(map(_identifier, table.captured))})\n  ON TABLE {_table(table)} TO {user};\n"
+        f"GRANT SELECT ({', '.join(map(_identifier, table.captured))})\n"
+        f"  ON TABLE {_table(table)} TO {user};\n"
         for table in tables
     ]
     publishing = f"""\
@@ -248,3 +242,22 @@ def _identifier(name: str) -> str:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+__all__ = [
+    "CONNECTOR_CLASS",
+    "ROLE",
+    "Capture",
+    "CapturedTable",
+    "Connector",
+    "Source",
+    "apply",
+    "connector",
+    "connector_name",
+    "restart_failed",
+    "signal_topic",
+    "source_sql",
+    "status",
+    "topic_prefix",
+    "wait_running",
+]

@@ -47,5 +47,8 @@ def save(data: Path, endpoints: Endpoints) -> None:
     """Write the file in one step, so that a reader never sees half of it."""
     path = data / FILE_NAME
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
+    temporary.unlink(missing_ok=True)
+    # The sources' addresses hold the administrator's password.
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
     os.replace(temporary, path)

@@ -58,7 +58,7 @@ def own_folder(path: Path, user: str | None) -> None:
 
 
 def _closed(path: Path, uid: int, gid: int) -> Path:
-    """Return the first folder on the way to ``path`` whose permissions keep the account out, else ``path``."""
+    """Return the first folder on the way whose permissions keep the account out, else ``path`` itself."""
     for folder in (*reversed(path.absolute().parents), path):
         status = folder.stat()
         shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0

@@ -22,15 +22,33 @@ HEAP_MB: Final = 768
 
 PLUGINS: Final[Mapping[str, tuple[str, ...]]] = {
     "debezium-postgres": (
-        "debezium-connector-postgres", "debezium-connector-common", "debezium-connect-plugins", "debezium-api",
-        "debezium-config", "debezium-util", "debezium-openlineage-api", "postgresql", "protobuf-java", "sketches-java",
-        "jackson-datatype-jsr310", "opentelemetry-api", "opentelemetry-context",
+        "debezium-connector-postgres",
+        "debezium-connector-common",
+        "debezium-connect-plugins",
+        "debezium-api",
+        "debezium-config",
+        "debezium-util",
+        "debezium-openlineage-api",
+        "postgresql",
+        "protobuf-java",
+        "sketches-java",
+        "jackson-datatype-jsr310",
+        "opentelemetry-api",
+        "opentelemetry-context",
     ),
     "avro-converter": (
-        "kafka-connect-avro-converter", "kafka-connect-avro-data", "kafka-avro-serializer", "kafka-schema-serializer",
-        "kafka-schema-registry-client", "common-utils", "avro", "commons-compress", "guava", "failureaccess",
+        "kafka-connect-avro-converter",
+        "kafka-connect-avro-data",
+        "kafka-avro-serializer",
+        "kafka-schema-serializer",
+        "kafka-schema-registry-client",
+        "common-utils",
+        "avro",
+        "commons-compress",
+        "guava",
+        "failureaccess",
     ),
-}  # fmt: skip
+}
 """A plugin and its jars. The wheel has 393, for every database there is; Connect looks through all that it is
 shown."""
 
@@ -124,7 +142,7 @@ def spec(data: Path, port: int, kafka_port: int, password: str) -> ProcessSpec:
 
 
 def healthy(port: int) -> bool:
-    """Whether the worker has joined its group and read its configuration: only then it can change connectors."""
+    """Whether the worker has joined its group and read its configuration: then it can change connectors."""
     return httpx.get(f"{url(port)}/health", timeout=5).status_code == httpx.codes.OK
 
 

@@ -75,14 +75,14 @@ def locked() -> tuple[Jar, ...]:
     for number, line in enumerate(LOCK_FILE.read_text(encoding="utf-8").splitlines(), start=1):
         if not line or line.startswith("#"):
             continue
-        parts = line.split(" ")
-        coordinate = parts[1].split(":") if len(parts) == 3 else []
-        if len(coordinate) != 5:
-            raise StackError(
-                f"{LOCK_FILE}:{number}: not 'use group:artifact:version:classifier:packaging sha256'; "
-                f"restore the file"
-            )
-        jars.append(Jar(parts[0], *coordinate, parts[2]))
+        match line.replace(":", " ").split(" "):
+            case [use, group, artifact, version, classifier, packaging, sha256]:
+                jars.append(Jar(use, group, artifact, version, classifier, packaging, sha256))
+            case _:
+                raise StackError(
+                    f"{LOCK_FILE}:{number}: not 'use group:artifact:version:classifier:packaging sha256'; "
+                    f"restore the file"
+                )
     return tuple(jars)
 
 

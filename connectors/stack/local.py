@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final, Self
@@ -177,9 +178,19 @@ class LocalStack:
         return self._supervisor.status() if self._supervisor is not None else ()
 
     def add(self, specs: Iterable[ProcessSpec]) -> None:
-        """Start further processes and return when they are healthy. Raises StackError."""
+        """Start further processes and return when they are healthy. Raises StackError.
+
+        The addresses of Kafka, registry and Connect are in their environment, under the names of the
+        settings.
+        """
         assert self._supervisor is not None
-        added = tuple(specs)
+        addresses = self.endpoints()
+        environment = {
+            "RENKOU_BROKER": addresses.kafka,
+            "RENKOU_REGISTRY": addresses.registry,
+            "RENKOU_CONNECT": addresses.connect,
+        }
+        added = tuple(replace(spec, env={**environment, **spec.env}) for spec in specs)
         self._supervisor.add(added)
         self._supervisor.wait_ready(spec.name for spec in added)
 
@@ -189,7 +200,7 @@ class LocalStack:
         self._published = True
 
     def run_until_signal(self) -> None:
-        """Block until SIGINT, SIGTERM or SIGHUP. Main thread only; a second signal kills instead of stopping."""
+        """Block until SIGINT, SIGTERM or SIGHUP, then stop; a second one kills. Main thread only."""
         asked = threading.Event()
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -224,7 +235,7 @@ class LocalStack:
             self._lock = None
 
     def _keep(self) -> None:
-        """Write events down, keep ``endpoints.json`` true, restart what only Connect's interface can restart."""
+        """Write events down, keep ``endpoints.json`` true, have Connect restart failed connectors."""
         next_heal = time.monotonic() + HEAL_SECONDS
         while True:
             try:
@@ -260,7 +271,7 @@ class LocalStack:
 
 
 def acquire(data: Path) -> int:
-    """Take the lock of ``data`` and return it as a file descriptor. Raises StackError when a hub runs there."""
+    """Take the lock of ``data``; return its file descriptor. Raises StackError when a hub runs there."""
     descriptor = os.open(data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for attempt in range(LOCK_ATTEMPTS):
         try:

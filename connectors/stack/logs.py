@@ -58,7 +58,7 @@ def size(log: Path) -> int:
 
 
 def cause(log: Path, start: int) -> str:
-    """Return what the lines after byte ``start`` tell about a failure, "" when nothing known is among them."""
+    """Return what the log after byte ``start`` tells about a failure, "" when it is nothing known."""
     try:
         with log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)

@@ -138,25 +138,28 @@ def ensure_databases(port: int, password: str, names: Sequence[str]) -> None:
 
 
 def _initialize(cluster: Path, user: str | None, password: str) -> None:
-    """Make the cluster beside its place and move it there: an interrupted one is never taken for a whole one."""
+    """Make the cluster beside its place and move it there, so that an interrupted one is never used."""
     fresh = cluster.with_name(f"{cluster.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     password_file = cluster.with_name("password.new")
     _write(password_file, password + "\n", user)
     entry = pwd.getpwnam(user) if user is not None else pwd.getpwuid(os.getuid())
-    command = [
-        str(binaries() / "initdb"), "--pgdata", str(fresh), "--username", ADMINISTRATOR, f"--pwfile={password_file}",
-        "--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
-        "--no-instructions",
-    ]  # fmt: skip
+    command = [str(binaries() / "initdb"), f"--pgdata={fresh}", f"--username={ADMINISTRATOR}"]
+    command += [f"--pwfile={password_file}", "--auth=scram-sha-256", "--no-instructions", "--encoding=UTF8"]
+    # The builtin locale is the same on every system, whatever locales that has.
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     try:
         run = subprocess.run(
             command,
             user=entry.pw_uid if user is not None else None,
             group=entry.pw_gid if user is not None else None,
             extra_groups=[] if user is not None else None,
-            cwd=cluster.parent, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=cluster.parent,
+            env={**os.environ, "LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     finally:
         password_file.unlink(missing_ok=True)
     if run.returncode != 0:

@@ -15,7 +15,7 @@ FILE_NAME: Final = "secrets.json"
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Passwords. ``administrator`` is PostgreSQL's superuser, ``capture`` the role that Debezium reads with."""
+    """Passwords: ``administrator`` of PostgreSQL's superuser, ``capture`` of Debezium's role."""
 
     administrator: str
     capture: str

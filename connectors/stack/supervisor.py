@@ -1,4 +1,4 @@
-"""Keeps the stack's processes running: starts them in order, restarts whatever dies, stops them in reverse."""
+"""Keeps processes running: starts them in order, restarts whatever dies, stops them in reverse."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A process as it is now. ``failures`` counts the ends since it was last healthy, ``starts`` all starts."""
+    """A process as it is now. ``failures`` counts since it was last healthy, ``starts`` from the first."""
 
     name: str
     state: State

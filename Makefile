@@ -1,0 +1,62 @@
+# Every target does its own set-up in .venv, once; a second run needs no network. `make help` explains them.
+
+PYTHON ?= python3.11
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# Debian packages that tests need beyond wheels; `make test` installs them where it may. None at present.
+SYSTEM_PACKAGES :=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format faults bench clean system-packages
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  Options go into ARGS: make demo ARGS="--people 20000 --rate 200 --for 120"'
+
+setup: $(VENV)/.ready ## Install wheels and jars into .venv: 600 MB, some minutes the first time
+
+demo: $(VENV)/.ready ## Run the whole hub here and watch it; Ctrl-C ends it
+	@$(BIN)/renkou demo $(ARGS)
+
+test: $(VENV)/.ready system-packages lint ## Run linter, type checker and all tests, the real stack included
+	@$(BIN)/python -m pytest -m 'not long' $(ARGS)
+
+lint: $(VENV)/.ready ## Run linter, formatter's check and type checker
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.ready ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+faults: $(VENV)/.ready ## Kill every process of a loaded hub, seeded, and compare by value: the long version
+	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+bench: $(VENV)/.ready ## Measure; prints figures and the machine's description
+	@for file in tests/bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "$$(echo $${file%.py} | tr / .)" $(ARGS) || exit 1; done
+
+clean: ## Remove .venv, the data folder and caches
+	@if [ -x $(BIN)/renkou ] && [ -d .renkou ]; then $(BIN)/renkou down --data .renkou; fi
+	@rm -rf $(VENV) .renkou .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
+
+# The stamps are newer than what they depend on, so make knows when to do it again.
+$(VENV)/.ready: $(VENV)/.wheels connectors/stack/jars.lock
+	@$(BIN)/python -m connectors.stack.fetch
+	@touch $@
+
+$(VENV)/.wheels: setup.cfg pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "$(PYTHON) is not Python 3.11 or 3.12: name one with make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module: on Debian install the package python3.11-venv" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "installing Python packages into $(VENV) (600 MB, some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,test]' || { echo "the Python packages could not be installed: the reason is above; with network access run make again" >&2; exit 1; }
+	@touch $@
+
+system-packages:
+	@missing=; for package in $(SYSTEM_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq $$missing; \
+		else echo "not installed, tests that need them are skipped:$$missing" >&2; fi; fi
