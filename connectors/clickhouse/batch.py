@@ -15,7 +15,8 @@ _frontiers: Final = DatumCodec(FRONTIER)
 _source_states: Final = DatumCodec(SOURCE_STATE)
 
 _OPEN_VERSION: Final = versions.to_bytes(0)
-"""A dead letter that comes again does not reopen one that was replayed or discarded: their versions are higher."""
+"""A dead letter that comes again does not reopen one that was replayed or discarded: their versions are
+higher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Batch:
         self._states: dict[str, tuple[str, int, int]] = {}
 
     def add_record(self, feed: str, datum: bytes, record: Record) -> None:
-        """Add a record of ``feed``: its datum as it travels in the log (without the wire format) and its header."""
+        """Add a record of ``feed``: its datum as it travels in the log (without the wire format) and its
+        header."""
         self.rows.setdefault(feed, []).append(Row(datum, record))
 
     def add_identity(self, datum: bytes) -> None:
@@ -81,7 +83,8 @@ class Batch:
             self.truncations[mark.feed] = mark
 
     def add_frontier(self, department: str, stage: str, frontier_us: int, at_us: int) -> None:
-        """Add how far a stage has come; times in microseconds since 1970. An older frontier changes nothing."""
+        """Add how far a stage has come; times in microseconds since 1970. An older frontier changes
+        nothing."""
         key = (department, stage)
         if frontier_us >= self._frontiers.get(key, (0, 0))[0]:
             self._frontiers[key] = (frontier_us, at_us)

@@ -36,7 +36,8 @@ class Container:
 
     def __init__(self, schema: Schema) -> None:
         text = json.dumps(schema, ensure_ascii=False, separators=(",", ":")).encode()
-        # The marker only has to be improbable in data; derived from the schema, equal batches are equal bytes.
+        # The marker only has to be improbable in data; derived from the schema, equal batches are equal
+        # bytes.
         self._sync = hashlib.sha256(text).digest()[:_SYNC_BYTES]
         metadata = (
             _long(2)

@@ -24,7 +24,8 @@ BALLAST_BYTES: Final = 64 << 20
 """On a full disk even dropping a partition needs room; deleting this file gives it."""
 
 MEMORY_BYTES: Final = 2 << 30
-"""What the engine may take before it refuses a query (code 241); the process itself has about 300 MB beside it."""
+"""What the engine may take before it refuses a query (code 241); the process itself has about 300 MB beside
+it."""
 
 _CONFIG: Final = """<clickhouse>
   <timezone>UTC</timezone>
@@ -77,7 +78,8 @@ class EmbeddedStore:
             ) from error
 
     def open(self) -> EmbeddedEngine:
-        """Open the engine for writing. Blocks for up to some seconds. Raises StoreError, StoreUnavailableError."""
+        """Open the engine for writing. Blocks for up to some seconds. Raises StoreError,
+        StoreUnavailableError."""
         try:
             client: Any = clickhouse_connect.get_client(
                 interface="chdb",
@@ -113,7 +115,8 @@ class EmbeddedStore:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StoreUnavailableError(
-                f"{self.path}: no room for the ballast of {BALLAST_BYTES >> 20} MB ({error.strerror}); free disk space"
+                f"{self.path}: no room for the ballast of {BALLAST_BYTES >> 20} MB"
+                f" ({error.strerror}); free disk space"
             ) from error
 
 
@@ -122,7 +125,7 @@ def opening_error(error: Exception, path: Path) -> Exception:
     text = str(error)
     if _LOCKED in text:
         return StoreError(
-            f"{path}: another process has the store open; stop it (renkou down), or ask it: renkou sql does when it runs"
+            f"{path}: another process has the store open; stop it (renkou down), or let renkou sql ask it"
         )
     if _OTHER_PATH in text:
         return StoreError(f"{path}: this process has another store open, and can have one; close that first")

@@ -1,7 +1,7 @@
 """One face for the embedded engine and a ClickHouse server: statements, small results, Avro containers.
 
-Both go through clickhouse-connect. What differs is where an INSERT reads its container from: the embedded engine from
-a file of ours, a server from the body of the request.
+Both go through clickhouse-connect. What differs is where an INSERT reads its container from: the embedded
+engine from a file of ours, a server from the body of the request.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ T = TypeVar("T")
 class Target:
     """An INSERT that is fed from a container.
 
-    ``columns`` are the table's, ``select`` gives their values out of ``{source}``, and ``structure`` names the
-    container's fields that ``select`` uses with their types.
+    ``columns`` are the table's, ``select`` gives their values out of ``{source}``, and ``structure`` names
+    the container's fields that ``select`` uses with their types.
     """
 
     table: str
@@ -67,7 +67,8 @@ class Engine(Protocol):
         ...
 
     def load(self, container: bytes, targets: Sequence[Target]) -> None:
-        """Insert the container's rows into the targets, one after the other; returns when all of them are there."""
+        """Insert the container's rows into the targets, one after the other; returns when all of them are
+        there."""
         ...
 
     def close(self) -> None:
@@ -146,7 +147,8 @@ class ServerEngine(_Client):
 
 
 def connect_server(url: str) -> ServerEngine:
-    """Return the engine behind ``http[s]://[user:password@]host:port``. Raises StoreUnavailableError, StoreError."""
+    """Return the engine behind ``http[s]://[user:password@]host:port``. Raises StoreUnavailableError,
+    StoreError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise StoreError("RENKOU_CLICKHOUSE is not an http:// or https:// address; mend the setting")

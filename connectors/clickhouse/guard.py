@@ -1,9 +1,9 @@
 """Which statements a reader may run.
 
-The engine's ``readonly`` keeps readers from writing to tables. It does not keep them from ``INTO OUTFILE``, from
-temporary tables over files, nor from table functions that read files or call other hosts. Those are refused here, on
-the text that the engine itself makes of the parsed statement: one statement, no comments, keywords in capitals. It is
-this text that is run.
+The engine's ``readonly`` keeps readers from writing to tables. It does not keep them from ``INTO OUTFILE``,
+from temporary tables over files, nor from table functions that read files or call other hosts. Those are
+refused here, on the text that the engine itself makes of the parsed statement: one statement, no comments,
+keywords in capitals. It is this text that is run.
 """
 
 from __future__ import annotations
@@ -18,10 +18,25 @@ READING: Final = ("SELECT", "WITH", "SHOW", "DESCRIBE", "EXPLAIN", "EXISTS")
 
 HARMLESS_TABLE_FUNCTIONS: Final = frozenset(
     {
-        "dictionary", "format", "fuzzjson", "generaterandom", "generateseries", "generate_series", "loop", "merge", "null",
-        "numbers", "numbers_mt", "primes", "sqlstandardvalues", "values", "view", "zeros", "zeros_mt",
+        "dictionary",
+        "format",
+        "fuzzjson",
+        "generaterandom",
+        "generateseries",
+        "generate_series",
+        "loop",
+        "merge",
+        "null",
+        "numbers",
+        "numbers_mt",
+        "primes",
+        "sqlstandardvalues",
+        "values",
+        "view",
+        "zeros",
+        "zeros_mt",
     }
-)  # fmt: skip
+)
 """Table functions that reach nothing but the store's own tables and what stands in the statement."""
 
 _LITERAL: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)

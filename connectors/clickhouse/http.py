@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface in front of the embedded engine, for reading.
 
-What clickhouse-connect, curl and dashboards need of it: ``GET`` and ``POST /`` with ``query`` in the address or the
-body, ``database``, ``default_format``, ``param_<name>`` and settings; any format; the result as it comes; ``/ping``.
-It takes no password: it belongs on the loopback interface. It does not write.
+What clickhouse-connect, curl and dashboards need of it: ``GET`` and ``POST /`` with ``query`` in the address
+or the body, ``database``, ``default_format``, ``param_<name>`` and settings; any format; the result as it
+comes; ``/ping``. It takes no password: it belongs on the loopback interface. It does not write.
 """
 
 from __future__ import annotations
@@ -25,12 +25,28 @@ KNOWN_DATABASES: Final = ("", "default", DATABASE)
 
 TRANSPORT: Final = frozenset(
     {
-        "query", "database", "default_format", "buffer_size", "session_id", "session_timeout", "session_check",
-        "query_id", "quota_key", "compress", "decompress", "wait_end_of_query", "client_protocol_version", "role",
-        "send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression", "user",
-        "password", "readonly",
+        "query",
+        "database",
+        "default_format",
+        "buffer_size",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "query_id",
+        "quota_key",
+        "compress",
+        "decompress",
+        "wait_end_of_query",
+        "client_protocol_version",
+        "role",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "enable_http_compression",
+        "user",
+        "password",
+        "readonly",
     }
-)  # fmt: skip
+)
 """Parameters that are about the transport, or that this interface decides itself; the others are settings."""
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -49,7 +65,8 @@ _STATUS: Final = {
 """HTTP status by ClickHouse's code; 500 for the others, as ClickHouse has it."""
 
 EXCEPTION_TAG: Final = "X-ClickHouse-Exception-Tag"
-"""Header with the word that marks an error behind the beginning of a result, as in ClickHouse 25.11 and later."""
+"""Header with the word that marks an error behind the beginning of a result, as in ClickHouse 25.11 and
+later."""
 
 _UNKNOWN_DATABASE: Final = 81
 _TOO_LARGE: Final = 223

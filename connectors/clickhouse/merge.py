@@ -1,11 +1,12 @@
 """Values that a source did not send: they are taken from the row that the store has.
 
-A record names in ``unchanged`` the columns, and in ``unchanged_elements`` and each mention's ``unchanged`` the
-elements, that keep their value. Through a change of primary key they come from the row with the previous key. Its
-delete, which may arrive before or after the create, keeps the old values in its tombstone for that reason.
+A record names in ``unchanged`` the columns, and in ``unchanged_elements`` and each mention's ``unchanged``
+the elements, that keep their value. Through a change of primary key they come from the row with the previous
+key. Its delete, which may arrive before or after the create, keeps the old values in its tombstone for that
+reason.
 
-What is merged is a function of the record and of the row before it, so a record that is sent again gives the same
-row: it finds its own, with the version it has, and takes the values from there.
+What is merged is a function of the record and of the row before it, so a record that is sent again gives the
+same row: it finds its own, with the version it has, and takes the values from there.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class _Mentioned:
 
 @dataclass(slots=True)
 class _Stored:
-    """What the store has under one key; ``version`` is -1 when there is no row, though there may be mentions."""
+    """What the store has under one key; ``version`` is -1 when there is no row, though there may be
+    mentions."""
 
     version: int = -1
     is_deleted: bool = True
@@ -253,7 +255,8 @@ def _superseded(own: _Stored, record: Record, slots: Sequence[Slot]) -> bool:
 
 
 def _row_before(record: Record, own: _Stored, previous: _Stored | None) -> _Stored | None:
-    """Return the row that the record's unchanged values are in: its own when it is sent again, else the one before."""
+    """Return the row that the record's unchanged values are in: its own when it is sent again, else the one
+    before."""
     if own.version == record.version:
         return own
     before = own if record.previous_key is None else previous
@@ -266,7 +269,8 @@ def _row_before(record: Record, own: _Stored, previous: _Stored | None) -> _Stor
 
 
 def _mention_before(record: Record, own: _Stored, previous: _Stored | None, slot: Slot) -> _Mentioned | None:
-    """Return the mention that unchanged elements are in; one that was absent has nulls, which then are the values."""
+    """Return the mention that unchanged elements are in; one that was absent has nulls, which then are the
+    values."""
     mention = own.mentions.get(slot)
     if mention is not None and mention.version == record.version:
         return mention
@@ -305,8 +309,8 @@ def _unavailable(element: str, role: str = "", ordinal: int = 0) -> dict[str, An
 def _merge_raw(raw: str | None, unchanged: Sequence[str], before: _Stored | None) -> tuple[str | None, bool]:
     """Return the raw row with the columns that were not sent, and whether it still lacks one of them.
 
-    Values keep their text: they are never decoded. A column that the row before does not have either, though it was
-    complete, is one that the feed does not collect.
+    Values keep their text: they are never decoded. A column that the row before does not have either, though
+    it was complete, is one that the feed does not collect.
     """
     if not unchanged:
         return raw, False

@@ -17,8 +17,8 @@ _CREATE_DATABASE: Final = f"CREATE DATABASE IF NOT EXISTS {DATABASE} ENGINE = At
 def migrate(engine: Engine, schema: StoreSchema) -> list[str]:
     """Bring the store to ``schema`` and return what was changed, a sentence each.
 
-    May be run any number of times, also while others read. Raises StoreError when a column's type differs, and
-    StoreUnavailableError.
+    May be run any number of times, also while others read. Raises StoreError when a column's type differs,
+    and StoreUnavailableError.
     """
     engine.command(_CREATE_DATABASE)
     stored: dict[str, dict[str, str]] = {}
@@ -47,16 +47,16 @@ def _extend(engine: Engine, table: Table, existing: dict[str, str]) -> list[str]
         if kind is None:
             if not column.optional:
                 raise StoreError(
-                    f"table {table.name}: new column {column.name} is {column.type}, but the stored rows have no value"
-                    " for it; make the field nullable in the .avsc"
+                    f"table {table.name}: new column {column.name} is {column.type}, but the stored rows have"
+                    " no value for it; make the field nullable in the .avsc"
                 )
             place = f"AFTER {sql.name(previous)}" if previous else "FIRST"
             engine.command(f"ALTER TABLE {table.stored} ADD COLUMN IF NOT EXISTS {column.ddl} {place}")
             changes.append(f"table {table.name} has a new column {column.name}")
         elif kind != column.type:
             raise StoreError(
-                f"table {table.name}: column {column.name} is {kind} in the store, the schema wants {column.type};"
-                " undo the change in the .avsc, or add a field of a new name"
+                f"table {table.name}: column {column.name} is {kind} in the store, the schema wants"
+                f" {column.type}; undo the change in the .avsc, or add a field of a new name"
             )
         previous = column.name
     return changes

@@ -56,8 +56,9 @@ class PersonState(msgspec.Struct, frozen=True):
 class Person(msgspec.Struct, frozen=True):
     """What is known of a person.
 
-    ``state``, ``merged_into`` and ``history`` are those of the id that was asked for. ``current_id`` is the person
-    it is now, at the end of its merges, and the elements, provenance, mentions and links are that person's.
+    ``state``, ``merged_into`` and ``history`` are those of the id that was asked for. ``current_id`` is the
+    person it is now, at the end of its merges, and the elements, provenance, mentions and links are that
+    person's.
     """
 
     person_id: str
@@ -79,7 +80,8 @@ def find_by_id_number(access: Access, number: str) -> list[str]:
     number = number.strip().upper()
     found = rows(
         access,
-        "SELECT person_id FROM persons WHERE id_number = {number:String} AND state = 'active' ORDER BY person_id",
+        "SELECT person_id FROM persons WHERE id_number = {number:String} AND state = 'active'"
+        " ORDER BY person_id",
         {"number": _escaped(number)},
     ) or rows(
         access,
@@ -121,7 +123,8 @@ def read_person(access: Access, person_id: str) -> Person | None:
 def _person_row(access: Access, person_id: str) -> dict[str, Any] | None:
     found = rows(
         access,
-        f"SELECT person_id, state, merged_into, provenance, {_ELEMENTS} FROM persons WHERE person_id = {{id:String}}",
+        f"SELECT person_id, state, merged_into, provenance, {_ELEMENTS} FROM persons"
+        " WHERE person_id = {id:String}",
         {"id": _escaped(person_id)},
     )
     return found[0] if found else None
@@ -154,8 +157,8 @@ def _mentions(access: Access, person_id: str) -> list[PersonMention]:
 def _links(access: Access, person_id: str) -> list[PersonLink]:
     found = rows(
         access,
-        "SELECT department, table, key, role, ordinal, rule, version FROM identities WHERE person_id = {id:String}"
-        " ORDER BY department, table, key, role, ordinal",
+        "SELECT department, table, key, role, ordinal, rule, version FROM identities"
+        " WHERE person_id = {id:String} ORDER BY department, table, key, role, ordinal",
         {"id": _escaped(person_id)},
     )
     return [

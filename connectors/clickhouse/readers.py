@@ -1,7 +1,7 @@
 """Readers of the embedded engine: a few handles, each for one query at a time, none of which can write.
 
-A handle serves one query, and a writer's insert would wait behind it: readers have their own. The GIL is released
-while the engine works, so readers belong in threads.
+A handle serves one query, and a writer's insert would wait behind it: readers have their own. The GIL is
+released while the engine works, so readers belong in threads.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class _Reader:
         return data or b""
 
     def stream(self, text: str, output: str, parameters: Mapping[str, str]) -> Iterator[bytes]:
-        """Yield the result block by block. Raises QueryError, at the first block when nothing could be run."""
+        """Yield the result block by block. Raises QueryError, at the first block when nothing could be
+        run."""
         try:
             stream = self._connection.send_query(text, output, params=dict(parameters))
         except RuntimeError as error:
@@ -97,7 +98,8 @@ class _Reader:
 
 
 class Result:
-    """A query's bytes, block by block, in ``format``. Holds a handle until it is read to its end or closed."""
+    """A query's bytes, block by block, in ``format``. Holds a handle until it is read to its end or
+    closed."""
 
     def __init__(self, pool: Readers, reader: Any, blocks: Iterator[bytes], output: str) -> None:
         self.format = output
@@ -155,8 +157,9 @@ class Readers:
     ) -> Result:
         """Run a query and return its result; it is in ``default_format`` unless the query names a format.
 
-        ``parameters`` are the values of ``{name:Type}`` in ClickHouse's escaped text form. ``settings`` hold for this
-        query. Raises RefusedError and QueryError; an error in the middle of a long result comes while reading it.
+        ``parameters`` are the values of ``{name:Type}`` in ClickHouse's escaped text form. ``settings`` hold
+        for this query. Raises RefusedError and QueryError; an error in the middle of a long result comes
+        while reading it.
         """
         try:
             reader = self._free.get(timeout=WAIT_SECONDS)

@@ -1,7 +1,8 @@
 """The store's tables, generated from the Avro schemas.
 
-A feed's table has the record's key, its raw row, the feed's elements, its findings and where it came from. What a
-record says about persons goes to ``mentions``, one row for every role and ordinal that the feed declares.
+A feed's table has the record's key, its raw row, the feed's elements, its findings and where it came from.
+What a record says about persons goes to ``mentions``, one row for every role and ordinal that the feed
+declares.
 """
 
 from __future__ import annotations
@@ -17,8 +18,17 @@ from connectors.clickhouse.tables import DATABASE, Column, Table, View
 from connectors.errors import StoreError
 
 RECORD_COLUMNS: Final = (
-    "findings", "op", "topic", "partition", "offset", "source_time", "captured_time", "snapshot", "version", "is_deleted",
-)  # fmt: skip
+    "findings",
+    "op",
+    "topic",
+    "partition",
+    "offset",
+    "source_time",
+    "captured_time",
+    "snapshot",
+    "version",
+    "is_deleted",
+)
 """A feed table's columns behind key, raw and the elements."""
 
 _LOW_CARDINALITY: Final = frozenset(
@@ -46,8 +56,8 @@ _LOGICAL: Final = {
 class FeedTable:
     """What the store needs to know of a feed.
 
-    ``feed`` is ``<department>.<type>``, ``schema`` the whole record schema (`avro.schema.record_schema`), ``roles``
-    maps each role that the feed declares to its number of ordinals.
+    ``feed`` is ``<department>.<type>``, ``schema`` the whole record schema (`avro.schema.record_schema`),
+    ``roles`` maps each role that the feed declares to its number of ordinals.
     """
 
     feed: str
@@ -342,6 +352,18 @@ def store_schema(feeds: Sequence[FeedTable]) -> StoreSchema:
 
 
 __all__ = [
-    "DATABASE", "DEAD_LETTERS", "FRONTIERS", "IDENTITIES", "MARKS", "MENTIONS", "PERSONS", "PERSON_HISTORY",
-    "SOURCE_STATES", "FeedTable", "StoreSchema", "column_type", "feed_table", "store_schema",
-]  # fmt: skip
+    "DATABASE",
+    "DEAD_LETTERS",
+    "FRONTIERS",
+    "IDENTITIES",
+    "MARKS",
+    "MENTIONS",
+    "PERSONS",
+    "PERSON_HISTORY",
+    "SOURCE_STATES",
+    "FeedTable",
+    "StoreSchema",
+    "column_type",
+    "feed_table",
+    "store_schema",
+]

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 
 def name(identifier: str) -> str:
-    """Return an identifier in back quotes; ``table``, ``offset`` and ``partition`` are words of the language."""
+    """Return an identifier in back quotes; ``table``, ``offset`` and ``partition`` are words of the
+    language."""
     return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 

@@ -19,7 +19,8 @@ from connectors.clickhouse.writer import Writer
 class Store:
     """What `open_store` gives. ``changes`` says what the migration changed, a sentence each.
 
-    ``router`` has ClickHouse's HTTP interface for the embedded store; a server has its own, and then it is empty.
+    ``router`` has ClickHouse's HTTP interface for the embedded store; a server has its own, and then it is
+    empty.
     """
 
     def __init__(
@@ -41,8 +42,8 @@ class Store:
 def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
     """Open the store, bring it to the schema of ``feeds`` and return it. Blocks for up to some seconds.
 
-    ``url`` is a ClickHouse server's (``http://user:password@host:8123``); when it is empty the engine in this process
-    opens ``path``, which is made if missing. Raises StoreError and StoreUnavailableError.
+    ``url`` is a ClickHouse server's (``http://user:password@host:8123``); when it is empty the engine in this
+    process opens ``path``, which is made if missing. Raises StoreError and StoreUnavailableError.
     """
     schema = store_schema(feeds)
     embedded = EmbeddedStore(path)

@@ -10,7 +10,8 @@ from connectors.clickhouse import sql
 DATABASE: Final = "renkou"
 
 STORED: Final = "_all"
-"""A table's rows, superseded and deleted ones included, are in ``<name>_all``; ``<name>`` is a view of the live ones."""
+"""A table's rows, superseded and deleted ones included, are in ``<name>_all``; ``<name>`` is a view of the
+live ones."""
 
 LOOKUP_GRANULARITY: Final = 1
 """Granules an entry of a look-up index covers: point look-ups by person or number want few granules read."""
@@ -40,8 +41,8 @@ class Column:
 class Table:
     """A table whose rows are idempotent by key and version.
 
-    ``order_by`` is the key. The row with the highest ``version`` counts; when ``deletes`` is set and that row's
-    ``is_deleted`` is 1, there is none. ``lookups`` names columns that are searched for single values.
+    ``order_by`` is the key. The row with the highest ``version`` counts; when ``deletes`` is set and that
+    row's ``is_deleted`` is 1, there is none. ``lookups`` names columns that are searched for single values.
     """
 
     name: str
@@ -66,12 +67,13 @@ class Table:
         """CREATE TABLE IF NOT EXISTS."""
         version = "version, is_deleted" if self.deletes else "version"
         indexes = [
-            f"INDEX {sql.name('lookup_' + column)} {sql.name(column)} TYPE bloom_filter GRANULARITY {LOOKUP_GRANULARITY}"
+            f"INDEX {sql.name('lookup_' + column)} {sql.name(column)}"
+            f" TYPE bloom_filter GRANULARITY {LOOKUP_GRANULARITY}"
             for column in self.lookups
         ]
         parts = ",\n  ".join([column.ddl for column in self.columns] + indexes)
-        # A deduplication token can outlive its block (kill between the two), and the block that is sent again is
-        # dropped: rows are idempotent by key and version instead.
+        # A deduplication token can outlive its block (kill between the two), and the block that is sent again
+        # is dropped: rows are idempotent by key and version instead.
         return (
             f"CREATE TABLE IF NOT EXISTS {self.stored} (\n  {parts}\n)\n"
             f"ENGINE = ReplacingMergeTree({version}) ORDER BY ({sql.names(self.order_by)})\n"

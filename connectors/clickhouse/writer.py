@@ -1,9 +1,9 @@
 """The writer: a batch becomes rows, exactly.
 
-Every row is idempotent by key and version, so that a batch may be written again, whole or cut otherwise, after any
-crash. Nothing relies on an insert being atomic or on deduplication tokens. What a batch leads to is done in an order
-in which each step only relies on those before it: rows, truncations, the linker's outputs, dead letters, and last
-what says how far the store has come.
+Every row is idempotent by key and version, so that a batch may be written again, whole or cut otherwise,
+after any crash. Nothing relies on an insert being atomic or on deduplication tokens. What a batch leads to is
+done in an order in which each step only relies on those before it: rows, truncations, the linker's outputs,
+dead letters, and last what says how far the store has come.
 """
 
 from __future__ import annotations
@@ -40,8 +40,21 @@ from connectors.clickhouse.tables import Table
 from connectors.errors import StoreError
 
 LOAD_ROWS: Final = 20_000
-"""Rows an insert holds at most. One insert is then one block (the engine's own limit is 1,048,449 rows or 256 MB),
-which is written in one step, and a container stays within some tens of megabytes."""
+"""Rows an insert holds at most. One insert is then one block (the engine's own limit is 1,048,449 rows or 256
+MB), which is written in one step, and a container stays within some tens of megabytes."""
+
+_TOMBSTONE_COLUMNS: Final = (
+    "key",
+    "op",
+    "topic",
+    "partition",
+    "offset",
+    "source_time",
+    "captured_time",
+    "version",
+    "is_deleted",
+)
+"""What a truncated row keeps: where it came from, and none of its values."""
 
 _marks: Final = MarkCodec()
 
@@ -83,9 +96,9 @@ class _FeedWriter:
         for mention in record.mentions:
             if (mention.role, mention.ordinal) not in self.slots:
                 raise StoreError(
-                    f"feed {self.feed.feed}: a record of {record.topic}, partition {record.partition}, offset"
-                    f" {record.offset} mentions {mention.role} {mention.ordinal}, which the feed does not declare;"
-                    " mend the feed's roles"
+                    f"feed {self.feed.feed}: a record of {record.topic}, partition {record.partition},"
+                    f" offset {record.offset} mentions {mention.role} {mention.ordinal}, which the feed does"
+                    " not declare; mend the feed's roles"
                 )
 
 
@@ -93,7 +106,8 @@ class Writer:
     """Writes batches. One thread at a time."""
 
     def __init__(self, engine: Engine, feeds: Sequence[FeedTable]) -> None:
-        """Read what the store remembers of truncations; the schema is there already. Raises the engine's errors."""
+        """Read what the store remembers of truncations; the schema is there already. Raises the engine's
+        errors."""
         self._engine = engine
         self._feeds = {feed.feed: _FeedWriter(feed, engine) for feed in feeds}
         self._identities = _load_of(shared_schema("Identity"), IDENTITIES)
@@ -102,19 +116,18 @@ class Writer:
         self._dead_letters = _load_of(DEAD_LETTER, DEAD_LETTERS)
         self._frontiers = _load_of(FRONTIER, FRONTIERS)
         self._states = _load_of(SOURCE_STATE, SOURCE_STATES)
-        self._truncated: dict[str, int] = {
-            feed: version
-            for feed, version in engine.rows(
-                f"SELECT feed, max(version) FROM {MARKS.stored}"
-                f" WHERE kind = {sql.text(MarkKind.TRUNCATE.value)} GROUP BY feed"
-            )
-        }
+        truncations = engine.rows(
+            f"SELECT feed, max(version) FROM {MARKS.stored}"
+            f" WHERE kind = {sql.text(MarkKind.TRUNCATE.value)} GROUP BY feed"
+        )
+        self._truncated: dict[str, int] = {feed: version for feed, version in truncations}  # noqa: C416 (types)
 
     def write(self, batch: Batch) -> WriteResult:
         """Write the batch; returns when all of it is in the store. Blocks.
 
-        Raises StoreUnavailableError when the same batch may succeed later and StoreError when it cannot. Parts of the
-        batch may be in the store by then: it is to be written again before any later one, and not acknowledged.
+        Raises StoreUnavailableError when the same batch may succeed later and StoreError when it cannot.
+        Parts of the batch may be in the store by then: it is to be written again before any later one, and
+        not acknowledged.
         """
         result = WriteResult()
         marks = [
@@ -128,7 +141,8 @@ class Writer:
         self._load(self._identities, batch.identities, result)
         self._load(self._persons, batch.persons, result)
         self._load(self._dead_letters, batch.dead_letters, result)
-        # A mark that is stored says that its truncation is complete, a frontier that everything before it is there.
+        # A mark that is stored says that its truncation is complete, a frontier that everything before it is
+        # there.
         self._load(self._marks, [_marks.encode(mark) for mark in marks], result)
         self._load(self._states, batch.source_states, result)
         self._load(self._frontiers, batch.frontiers, result)
@@ -169,9 +183,11 @@ class Writer:
                 result.rows[table] = result.rows.get(table, 0) + rows * len(part)
 
     def _search(self, load: _Load, datums: Sequence[bytes], first: int, end: int, reason: StoreError) -> None:
-        """Insert the datums from ``first`` to before ``end`` by halves, to find the one that is refused, and raise.
+        """Insert the datums from ``first`` to before ``end`` by halves, to find the one that is refused, and
+        raise.
 
-        Returns when everything goes in after all. Raises ``reason`` when nothing does: then it is not about one row.
+        Returns when everything goes in after all. Raises ``reason`` when nothing does: then it is not about
+        one row.
         """
 
         def refused(low: int, high: int) -> StoreError | None:
@@ -204,7 +220,7 @@ class Writer:
         below = f"version < toUInt128({sql.text(str(mark.version))})"
         self._engine.command(
             f"INSERT INTO {writer.table.stored}"
-            f" ({sql.names(('key', 'op', 'topic', 'partition', 'offset', 'source_time', 'captured_time', 'version', 'is_deleted'))})"
+            f" ({sql.names(_TOMBSTONE_COLUMNS)})"
             f" SELECT key, 't', topic, partition, `offset`, {time}, {time}, {version}, 1"
             f" FROM {writer.table.stored} FINAL WHERE {below}"
         )
@@ -213,8 +229,8 @@ class Writer:
             self._engine.command(
                 f"INSERT INTO {MENTIONS.stored} ({key}, source_time, version, is_deleted)"
                 f" SELECT {key}, {time}, {version}, 1 FROM {MENTIONS.stored} FINAL"
-                f" WHERE department = {sql.text(writer.feed.department)} AND `table` = {sql.text(writer.feed.type)}"
-                f" AND {below}"
+                f" WHERE department = {sql.text(writer.feed.department)}"
+                f" AND `table` = {sql.text(writer.feed.type)} AND {below}"
             )
 
 
@@ -239,7 +255,8 @@ def _load_of(schema: Schema, *tables: Table) -> _Load:
 
 
 def _mentions_target(feed: FeedTable) -> Target:
-    """Return the INSERT of a record's mentions: one row for every slot, deleted where the record has no mention."""
+    """Return the INSERT of a record's mentions: one row for every slot, deleted where the record has no
+    mention."""
     slots = ", ".join(f"({sql.text(role)}, toInt32({ordinal}))" for role, ordinal in feed.slots)
     structure = (
         "key String, source_time DateTime64(6, 'UTC'), version UInt128, is_deleted UInt8,"
