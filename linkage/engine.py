@@ -94,14 +94,21 @@ class Engine:
             self.state.offset = offset + 1
         return outputs
 
+    def supersedes(self, record: Record) -> bool:
+        """Return whether the state holds an equal or newer state of the record's key: applying it changes
+        nothing."""
+        feed = self.state.feed(record.feed)
+        if _awaits(feed.rows.get(record.key), record):
+            return record.version < feed.truncated
+        return record.version < feed.truncated or record.version <= feed.version_of(record.key)
+
     def _record(self, step: Step, record: Record) -> Outcome:
+        if self.supersedes(record):
+            return Outcome.SUPERSEDED
         feed = self.state.feed(record.feed)
         row = feed.rows.get(record.key)
         version = record.version
-        stored = feed.version_of(record.key)
-        awaited = row is not None and row.placeholder and version == stored and not record.is_deleted
-        if version < feed.truncated or (version <= stored and not awaited):
-            return Outcome.SUPERSEDED
+        awaited = _awaits(row, record)
         if record.is_deleted:
             self._delete(step, feed, row, record)
             return Outcome.DELETED
@@ -222,3 +229,8 @@ class Engine:
         self.state.mention_count -= 1
         step.vacate(mention)
         step.remove(mention)
+
+
+def _awaits(row: RowState | None, record: Record) -> bool:
+    """Return whether ``row`` stands in for this create: the delete of its key change, of the same version, made it."""
+    return row is not None and row.placeholder and record.version == row.version and not record.is_deleted

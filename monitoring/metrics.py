@@ -31,7 +31,9 @@ FRONTIER: Final = Gauge(
     "Source time up to which everything has passed the stage.",
     ["department", "stage"],
 )
-RETRIES: Final = Counter("renkou_retries", "Attempts that failed for a transient reason and were repeated.", ["stage"])
+RETRIES: Final = Counter(
+    "renkou_retries", "Attempts that failed for a transient reason and were repeated.", ["stage"]
+)
 PERSONS: Final = Gauge("renkou_linked_persons", "Active persons in the linker's state.")
 MENTIONS: Final = Gauge("renkou_linked_mentions", "Live mentions in the linker's state.")
 BUILD: Final = Info("renkou_build", "Version of the running software.")

@@ -23,7 +23,9 @@ class Counts:
     histogram from commit to queryable, by upper bound in seconds, over all departments.
     """
 
-    changes: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
+    changes: dict[str, dict[str, float]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(float))
+    )
     rows: dict[str, float] = field(default_factory=dict)
     latency: dict[float, float] = field(default_factory=lambda: defaultdict(float))
 

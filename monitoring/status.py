@@ -63,7 +63,9 @@ def decide(evidence: Evidence) -> Verdict:
     if evidence.source_reachable is False:
         return Verdict(State.SOURCE_DOWN, "the database does not accept connections; ask its administrator")
     if evidence.connector is not None and evidence.connector != "RUNNING":
-        return Verdict(State.CONNECTOR_STALLED, f"the connector is {evidence.connector}; see renkou connect status")
+        return Verdict(
+            State.CONNECTOR_STALLED, f"the connector is {evidence.connector}; see renkou connect status"
+        )
     if captured and (evidence.now - captured) / MICRO > HEARTBEAT_STALE:
         return Verdict(State.CONNECTOR_STALLED, "no heartbeat; see renkou connect status and Connect's log")
     if not queryable:

@@ -70,8 +70,6 @@ def chunk_agent(app: faust.App, topics: Sequence[str], handler: ChunkHandler) ->
     app.agent(source, concurrency=1)(consume)
 
 
-
-
 def batch_agent(app: faust.App, topics: Sequence[str], handler: BatchHandler, limit: int) -> None:
     """Add an agent that hands all waiting chunks, about ``limit`` messages at most, to ``handler`` at once."""
     source = app.topic(*topics, schema=ChunkSchema())

@@ -1,8 +1,8 @@
 """The audit trail: who read personal data, when, and a fingerprint of what was asked.
 
-One JSON line a query in ``DIR/logs/audit.jsonl``. The question itself can hold an ID number or a name, and a plain
-hash of so short a value is found by trying them all: the fingerprint is keyed (HMAC, RFC 2104) with a secret beside
-the store. Who has the secret can check whether a given question was asked.
+One JSON line a query in ``DIR/logs/audit.jsonl``. The question itself can hold an ID number or a name, and a
+plain hash of so short a value is found by trying them all: the fingerprint is keyed (HMAC, RFC 2104) with a
+secret beside the store. Who has the secret can check whether a given question was asked.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import msgspec
 
 from connectors.errors import TransientError
 from connectors.feeds import Catalog
-from connectors.simulate import Simulator
+from connectors.simulate import Pace, Simulator
 from connectors.stack import LocalStack
 from monitoring import scrape
 from monitoring.scrape import Counts
@@ -95,7 +95,7 @@ class Demo:
         sources = {department: self.stack.dsn(department) for department in department_names(self._catalog)}
         folder = self._plan.data / TRUTH_FOLDER
         self._simulator = Simulator(sources, self._plan.people, self._plan.seed, folder)
-        self._simulator.load(lambda text, *_: self._say(f"sources: {text}"))
+        self._simulator.load(lambda filled: self._say(f"sources: {sum(filled.rows.values())} rows"))
 
     def change(self) -> None:
         """Change the sources until the time is over or `stopping` is set."""
@@ -104,10 +104,11 @@ class Demo:
             self.stopping.wait(self._plan.duration)
             return
 
-        def count(changes: int, *_: Any) -> None:
-            self.changes = changes
+        def count(pace: Pace) -> None:
+            self.changes = pace.rows
 
-        self._simulator.run(self._plan.rate, self._plan.duration, self.stopping, count)
+        pace = self._simulator.run(self._plan.rate, self._plan.duration, self.stopping, count)
+        self.changes = pace.rows
 
     def counts(self) -> Counts:
         """Return what the stages have counted."""
@@ -131,7 +132,9 @@ class Demo:
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            raise TransientError(f"the store does not answer: {type(error).__name__}; see DIR/logs/store.log") from error
+            raise TransientError(
+                f"the store does not answer: {type(error).__name__}; see DIR/logs/store.log"
+            ) from error
         rows: list[Mapping[str, Any]] = answer.json()["data"]
         return rows
 

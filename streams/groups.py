@@ -38,7 +38,9 @@ def set_back(bootstrap: str, group: str, topic: str, offset: int) -> None:
     answer = _result(admin.alter_consumer_group_offsets([request], request_timeout=TIMEOUT)[group], bootstrap)
     refused = answer.topic_partitions[0].error
     if refused is not None:
-        raise BrokerUnavailableError(f"the position of {group} cannot be set yet: {refused.name()}; it is tried again")
+        raise BrokerUnavailableError(
+            f"the position of {group} cannot be set yet: {refused.name()}; it is tried again"
+        )
     log.info("position set back to the linker's own", group=group, offset=offset)
 
 
@@ -46,4 +48,6 @@ def _result(future: Future[Any], bootstrap: str) -> Any:
     try:
         return future.result(TIMEOUT)
     except KafkaException as error:
-        raise BrokerUnavailableError(f"Kafka at {bootstrap}: {error.args[0].name()}; it is tried again") from error
+        raise BrokerUnavailableError(
+            f"Kafka at {bootstrap}: {error.args[0].name()}; it is tried again"
+        ) from error

@@ -34,7 +34,9 @@ def _captured(feed: Feed) -> CapturedTable:
     return CapturedTable(feed.schema, feed.table, tuple(feed.columns), tuple(feed.key))
 
 
-def prepare(stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON, say: Say = lambda _: None) -> None:
+def prepare(
+    stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON, say: Say = lambda _: None
+) -> None:
     """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
     say("databases")
     stack.ensure_databases(department_names(catalog))
@@ -87,10 +89,14 @@ def _administer(stack: LocalStack, catalog: Catalog, department: str) -> None:
         with psycopg.connect(stack.dsn(department), autocommit=True) as connection:
             connection.execute(debezium.source_sql(department, tables).encode())
             connection.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(debezium.ROLE), stack.capture_password)
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                    sql.Identifier(debezium.ROLE), stack.capture_password
+                )
             )
     except psycopg.OperationalError as error:
-        raise TransientError(f"the database of {department} does not answer; see DIR/logs/postgresql.log") from error
+        raise TransientError(
+            f"the database of {department} does not answer; see DIR/logs/postgresql.log"
+        ) from error
 
 
 def _source(stack: LocalStack, department: str) -> Source:
@@ -103,7 +109,17 @@ def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
     return [
         ProcessSpec(
             name=stage,
-            argv=(sys.executable, "-m", "streams.cli", "run", stage, "--data", str(data), "--port", str(ports[stage])),
+            argv=(
+                sys.executable,
+                "-m",
+                "streams.cli",
+                "run",
+                stage,
+                "--data",
+                str(data),
+                "--port",
+                str(ports[stage]),
+            ),
             health=_ready(ports[stage]),
             env={"PYTHONUNBUFFERED": "1"},
         )
@@ -113,7 +129,9 @@ def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
 
 def _ready(port: int) -> Callable[[], bool]:
     def ready() -> bool:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=HEALTH_SECONDS).status_code == httpx.codes.OK
+        return (
+            httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=HEALTH_SECONDS).status_code == httpx.codes.OK
+        )
 
     return ready
 

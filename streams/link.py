@@ -74,5 +74,3 @@ class LinkAgent:
 def identity_key(change: IdentityChange) -> bytes:
     """Return the key of an identity in the compacted topic."""
     return f"{change.department}|{change.table}|{change.key}|{change.role}|{change.ordinal}".encode()
-
-

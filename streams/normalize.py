@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from avro.change import Change, Op, Place, RawEvent
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.record import DeadLetter, Mark, MarkKind, Record, log_key, mark_key
-from avro.registry import Registry
 from connectors.errors import FeedMismatchError
 from connectors.feeds import Catalog, Feed
 from monitoring import metrics
@@ -31,30 +32,32 @@ class Recorded:
     datum: bytes
 
 
+log = structlog.get_logger()
+
 Outcome = Recorded | DeadLetter | Mark | Ignored
 
 
 class Normalizer:
     """From an event to what it leads to. Stateless: the same event always gives the same outcomes."""
 
-    def __init__(self, catalog: Catalog, capture_registry: Registry | None) -> None:
+    def __init__(self, catalog: Catalog, decoder: EnvelopeDecoder) -> None:
         self._catalog = catalog
-        self._decoder = EnvelopeDecoder(capture_registry)
-
-    def heartbeat_time(self, value: bytes) -> int | None:
-        """Return the time of a Debezium heartbeat in microseconds, None when the value is no heartbeat."""
-        try:
-            return self._decoder.heartbeat_time(value)
-        except DecodeError:
-            return None
+        self._decoder = decoder
 
     def process(self, event: RawEvent) -> list[Outcome]:
         """Return what ``event`` leads to: one outcome, and marks behind it."""
         feed = self._catalog.by_topic(event.place.topic)
         if feed is None:
-            return [_dead(event, "", "unknown_topic", "no feed reads this topic; add one, then replay the dead letter")]
+            return [
+                _dead(
+                    event,
+                    "",
+                    "unknown_topic",
+                    "no feed reads this topic; add one, then replay the dead letter",
+                )
+            ]
         try:
-            change = self._decoder.decode(event, feed.generation, feed.kind)
+            change = self._decoder.decode(event, feed.generation)
         except DecodeError as error:
             return [_dead(event, feed.id, error.rule, str(error))]
         if isinstance(change, Ignored):
@@ -94,6 +97,18 @@ def _dead(event: RawEvent, feed: str, rule: str, error: str) -> DeadLetter:
         headers=event.headers,
         timestamp=event.timestamp,
     )
+
+
+def heartbeat_time(decoder: EnvelopeDecoder, chunk: Sequence[Any]) -> int | None:
+    """Return the time of the last heartbeat of a chunk in microseconds, None (and a warning) when it is none."""
+    (event,) = events_of(chunk[-1:])
+    try:
+        return decoder.heartbeat(event)
+    except DecodeError as error:
+        log.warning(
+            "a heartbeat cannot be read", topic=event.place.topic, offset=event.place.offset, rule=error.rule
+        )
+        return None
 
 
 def events_of(chunk: Sequence[Any]) -> Iterator[RawEvent]:
@@ -178,10 +193,16 @@ def dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     return [*(letter.headers or []), *((name, value.encode()) for name, value in about.items())]
 
 
-def read_dead_letter(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
+def read_dead_letter(
+    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]
+) -> DeadLetter:
     """Return the dead letter that a message of ``renkou.dead-letters`` holds: the inverse of `dead_letter_headers`."""
-    about = {name: (text or b"").decode() for name, text in headers if name.startswith(("__connect.", "renkou."))}
-    original = [(name, text) for name, text in headers if not name.startswith(("__connect.errors.", "renkou."))]
+    about = {
+        name: (text or b"").decode() for name, text in headers if name.startswith(("__connect.", "renkou."))
+    }
+    original = [
+        (name, text) for name, text in headers if not name.startswith(("__connect.errors.", "renkou."))
+    ]
     return DeadLetter(
         feed=about["renkou.feed"],
         topic=about["__connect.errors.topic"],

@@ -35,10 +35,14 @@ def check_topics(bootstrap: str, wanted: Sequence[str]) -> None:
     try:
         existing = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=ADMIN_TIMEOUT).topics
     except KafkaException as error:
-        raise BrokerUnavailableError(f"Kafka at {bootstrap} does not answer; is it running, is RENKOU_BROKER right?") from error
+        raise BrokerUnavailableError(
+            f"Kafka at {bootstrap} does not answer; is it running, is RENKOU_BROKER right?"
+        ) from error
     missing = [topic for topic in wanted if topic not in existing]
     if missing:
-        raise TopicMissingError(f"topics do not exist: {', '.join(missing)}; create them with renkou connect apply")
+        raise TopicMissingError(
+            f"topics do not exist: {', '.join(missing)}; create them with renkou connect apply"
+        )
 
 
 class Process:

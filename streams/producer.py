@@ -47,7 +47,9 @@ class Producer:
         self.waiting = False
         """True while a flush has waited longer than a step: the process is not ready."""
 
-    def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+    def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None:
         """Queue a message. Blocks while the queue is full."""
         while True:
             try:

@@ -21,9 +21,8 @@ import msgspec
 
 from avro.change import Place, RawEvent
 from avro.codec import DatumCodec
-from avro.envelope import Ignored
+from avro.envelope import EnvelopeDecoder, Ignored
 from avro.record import DeadLetter, Mark, Record
-from avro.registry import LocalRegistry
 from avro.schema import shared_schema
 from connectors.clickhouse import Batch, Store, open_store
 from connectors.errors import TerminalError
@@ -32,6 +31,7 @@ from linkage.durable import DurableLinker
 from linkage.engine import LogEntry
 from linkage.outputs import Disposition, IdentityChange, Output, PersonChange
 from streams.normalize import Normalizer, Recorded
+from streams.schemas import feed_tables
 from streams.settings import Settings
 
 STEP: Final = 2000
@@ -83,7 +83,10 @@ def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
             key=None,
             value=line,
         )
-    pairs = [(name or "", None if value is None else value.encode()) for name, value in zip(headers[::2], headers[1::2], strict=True)]
+    pairs = [
+        (name or "", None if value is None else value.encode())
+        for name, value in zip(headers[::2], headers[1::2], strict=True)
+    ]
     return RawEvent(
         Place(message.topic, message.partition, message.offset),
         None if message.key is None else message.key.encode(),
@@ -109,11 +112,13 @@ class Replay:
     def __init__(self, settings: Settings) -> None:
         """Open both. Raises the errors of feeds, store and linker; a running hub on the folder is one."""
         catalog = Catalog.load(settings.feeds)
-        self._normalizer = Normalizer(catalog, LocalRegistry())
+        self._normalizer = Normalizer(catalog, EnvelopeDecoder(None))
         self._identities = DatumCodec(shared_schema("Identity"))
         self._persons = DatumCodec(shared_schema("Person"))
-        self._store: Store = open_store(settings.data / "store", "", catalog.store_tables())
-        self._linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority())
+        self._store: Store = open_store(settings.data / "store", "", feed_tables(catalog))
+        self._linker = DurableLinker(
+            settings.data / "link", epoch=settings.epoch, authority=catalog.authority()
+        )
         try:
             self._write_outputs(self._linker.open())
             self._linker.checkpoint()
@@ -186,7 +191,9 @@ class Replay:
                     case "superseded":
                         summary.superseded += 1
                     case other:
-                        raise TerminalError(f"the linker answered {other!r}; this is a defect of renkou, report it")
+                        raise TerminalError(
+                            f"the linker answered {other!r}; this is a defect of renkou, report it"
+                        )
 
     def _write_outputs(self, outputs: Sequence[Output], frontiers: dict[str, int] | None = None) -> None:
         batch = Batch()

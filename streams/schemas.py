@@ -10,6 +10,7 @@ from avro.errors import SchemaError
 from avro.record import Mark, Record
 from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
 from avro.schema import shared_schema
+from connectors.clickhouse import FeedTable
 from connectors.feeds import Catalog
 from streams import topics
 
@@ -37,7 +38,9 @@ class TopicSchemas:
         self._mark_id = registry.register(subject(topics.RECORDS, self._marks.schema), self._marks.schema)
         self.identity = DatumCodec(shared_schema("Identity"))
         self.person = DatumCodec(shared_schema("Person"))
-        self._identity_id = registry.register(subject(topics.IDENTITIES, self.identity.schema), self.identity.schema)
+        self._identity_id = registry.register(
+            subject(topics.IDENTITIES, self.identity.schema), self.identity.schema
+        )
         self._person_id = registry.register(subject(topics.PERSONS, self.person.schema), self.person.schema)
 
     def frame_record(self, feed: str, datum: bytes) -> bytes:
@@ -84,14 +87,23 @@ class TopicSchemas:
     def _id(message: bytes) -> int:
         schema_id = schema_id_of(message)
         if schema_id is None:
-            raise SchemaError("a message of ours is not in the wire format; did something else write to the topic?")
+            raise SchemaError(
+                "a message of ours is not in the wire format; did something else write to the topic?"
+            )
         return schema_id
 
     @staticmethod
     def _expect(schema_id: int, wanted: int, message: bytes, topic: str) -> bytes:
         if schema_id != wanted:
-            raise SchemaError(f"{topic} holds schema {schema_id}, this version of renkou writes {wanted}; upgrade all")
+            raise SchemaError(
+                f"{topic} holds schema {schema_id}, this version of renkou writes {wanted}; upgrade all"
+            )
         return message[WIRE_HEADER:]
+
+
+def feed_tables(catalog: Catalog) -> list[FeedTable]:
+    """Return the feeds as the store makes tables of them."""
+    return [FeedTable(feed.id, feed.codec.schema, feed.roles) for feed in catalog.feeds]
 
 
 def department_names(catalog: Catalog) -> tuple[str, ...]:

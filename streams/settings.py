@@ -27,7 +27,10 @@ class Settings:
     )
     broker: str = field(
         default="",
-        metadata={"env": "RENKOU_BROKER", "help": "Kafka's bootstrap servers, host:port separated by commas."},
+        metadata={
+            "env": "RENKOU_BROKER",
+            "help": "Kafka's bootstrap servers, host:port separated by commas.",
+        },
     )
     registry: str = field(
         default="",
@@ -58,11 +61,17 @@ class Settings:
     )
     epoch: int = field(
         default=1,
-        metadata={"env": "RENKOU_EPOCH", "help": "Epoch of the linker's outputs; raised when its state is rebuilt."},
+        metadata={
+            "env": "RENKOU_EPOCH",
+            "help": "Epoch of the linker's outputs; raised when its state is rebuilt.",
+        },
     )
     instance: str = field(
         default="0",
-        metadata={"env": "RENKOU_INSTANCE", "help": "Name of this worker where several run one stage: static membership."},
+        metadata={
+            "env": "RENKOU_INSTANCE",
+            "help": "Name of this worker where several run one stage: static membership.",
+        },
     )
     commit_interval: float = field(
         default=0.5,
@@ -89,7 +98,9 @@ class Settings:
         for name in names:
             if not getattr(self, name):
                 variable = next(f.metadata["env"] for f in fields(self) if f.name == name)
-                raise SettingError(f"{variable} is not set and {self.data} has no running hub; set it, or run renkou up")
+                raise SettingError(
+                    f"{variable} is not set and {self.data} has no running hub; set it, or run renkou up"
+                )
 
 
 def load(data: Path | None = None, environment: Mapping[str, str] = os.environ, **given: Any) -> Settings:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
 
+from avro.envelope import EnvelopeDecoder
 from avro.record import Mark, MarkKind
 from connectors.clickhouse import Batch, Writer
 from connectors.errors import TransientError
 from monitoring import metrics
 from streams import topics
-from streams.normalize import read_dead_letter, read_heartbeat
+from streams.normalize import heartbeat_time, read_dead_letter
 from streams.schemas import LogRecord, TopicSchemas
 
 log = structlog.get_logger()
@@ -26,19 +28,37 @@ RETRY_LAST: Final = 10.0
 MICRO: Final = 1_000_000
 
 
+class SourceBoard:
+    """What the sink and the watch of the sources tell each other.
+
+    ``frontiers`` holds, by department and stage, the source time reached, in microseconds. ``sink_error`` says why the
+    last attempt to write failed, empty when it did not. ``states`` holds each source's state, since when it is in it
+    and when that was noted, for the next batch.
+    """
+
+    def __init__(self) -> None:
+        self.frontiers: dict[str, dict[str, int]] = defaultdict(dict)
+        self.sink_error = ""
+        self.states: dict[str, tuple[str, int, int]] = {}
+
+
 class SinkAgent:
     """Turns chunks of renkou's topics into batches for the writer."""
 
-    def __init__(self, writer: Writer, schemas: TopicSchemas, heartbeats: dict[str, str]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        schemas: TopicSchemas,
+        decoder: EnvelopeDecoder,
+        heartbeats: Mapping[str, str],
+        board: SourceBoard,
+    ) -> None:
         """``heartbeats`` maps a heartbeat topic to its department."""
+        self._decoder = decoder
         self._writer = writer
         self._schemas = schemas
         self._heartbeats = heartbeats
-        self._normalized: dict[str, int] = {}
-        self._linked: dict[str, int] = {}
-        self._queryable: dict[str, int] = {}
-        self.failing = ""
-        """Why the last attempt to write failed; empty when it did not."""
+        self._board = board
 
     def write(self, chunks: Sequence[Sequence[Any]]) -> None:
         """Write the chunks as one batch; returns when they are durable. Raises TransientError, TerminalError."""
@@ -48,17 +68,27 @@ class SinkAgent:
         for chunk in chunks:
             self._fill(batch, chunk, latencies)
         now = time.time_ns() // 1000
-        reached = {
-            department: min(linked, self._normalized[department])
-            for department, linked in self._linked.items()
-            if department in self._normalized
-        }
-        for department, frontier in reached.items():
-            if frontier > self._queryable.get(department, 0):
-                batch.add_frontier(department, "queryable", frontier, now)
+        queryable = self._queryable()
+        for department, frontier in queryable.items():
+            batch.add_frontier(department, "queryable", frontier, now)
+        for department, (state, since, noted) in list(self._board.states.items()):
+            batch.add_source_state(department, state, since, noted)
         result = self._writer.write(batch)
-        self._queryable.update(reached)
+        for department, frontier in queryable.items():
+            self._reached(department, "queryable", frontier)
         self._observe(latencies, result.rows, time.monotonic() - started)
+
+    def _queryable(self) -> dict[str, int]:
+        """Return what is queryable once this batch is durable: what has come through both of the sink's inputs."""
+        return {
+            department: min(stages["normalized"], stages["linked"])
+            for department, stages in list(self._board.frontiers.items())
+            if "normalized" in stages and "linked" in stages
+        }
+
+    def _reached(self, department: str, stage: str, frontier: int) -> None:
+        self._board.frontiers[department][stage] = frontier
+        metrics.FRONTIER.labels(department, stage).set(frontier / MICRO)
 
     def _fill(self, batch: Batch, chunk: Sequence[Any], latencies: list[tuple[str, int]]) -> None:
         topic = chunk[0].topic
@@ -86,7 +116,7 @@ class SinkAgent:
             for message in chunk:
                 batch.add_dead_letter(read_dead_letter(message.key, message.value, message.headers))
         else:
-            captured = read_heartbeat(chunk[-1].value)
+            captured = heartbeat_time(self._decoder, chunk)
             if captured is not None:
                 self._frontier(batch, self._heartbeats[topic], "captured", captured)
 
@@ -94,18 +124,15 @@ class SinkAgent:
         if mark.kind is MarkKind.TRUNCATE:
             batch.add_mark(mark)
         else:
-            self._normalized[mark.department] = mark.source_time
             self._frontier(batch, mark.department, "normalized", mark.source_time)
 
     def _passed(self, batch: Batch, mark: Mark) -> None:
         if mark.kind is MarkKind.FRONTIER:
-            self._linked[mark.department] = mark.source_time
             self._frontier(batch, mark.department, "linked", mark.source_time)
 
-    @staticmethod
-    def _frontier(batch: Batch, department: str, stage: str, frontier: int) -> None:
+    def _frontier(self, batch: Batch, department: str, stage: str, frontier: int) -> None:
         batch.add_frontier(department, stage, frontier, time.time_ns() // 1000)
-        metrics.FRONTIER.labels(department, stage).set(frontier / MICRO)
+        self._reached(department, stage, frontier)
 
     def _observe(self, latencies: list[tuple[str, int]], rows: dict[str, int], seconds: float) -> None:
         now = time.time_ns() // 1000
@@ -114,8 +141,6 @@ class SinkAgent:
         for table, count in rows.items():
             metrics.ROWS.labels(table).inc(count)
         metrics.BATCH_SECONDS.labels("store").observe(seconds)
-        for department, frontier in self._queryable.items():
-            metrics.FRONTIER.labels(department, "queryable").set(frontier / MICRO)
 
     async def write_until_done(self, chunks: Sequence[Sequence[Any]]) -> None:
         """Write off the event loop; repeat the same chunks while the store is away. Raises TerminalError."""
@@ -124,11 +149,13 @@ class SinkAgent:
             try:
                 await asyncio.to_thread(self.write, chunks)
             except TransientError as error:
-                self.failing = str(error)
+                self._board.sink_error = str(error)
                 metrics.RETRIES.labels("store").inc()
-                log.warning("the store does not take the batch, trying again", error=str(error), seconds=pause)
+                log.warning(
+                    "the store does not take the batch, trying again", error=str(error), seconds=pause
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_LAST)
             else:
-                self.failing = ""
+                self._board.sink_error = ""
                 return

@@ -11,6 +11,7 @@ import structlog
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaException, TopicPartition
 
+from avro.envelope import EnvelopeDecoder
 from avro.registry import ConfluentRegistry
 from connectors.clickhouse import open_store
 from connectors.feeds import Catalog
@@ -22,12 +23,13 @@ from streams import app as faust_app
 from streams import groups, topics
 from streams.errors import BrokerUnavailableError
 from streams.link import LinkAgent
-from streams.normalize import NormalizeAgent, Normalizer
+from streams.normalize import NormalizeAgent, Normalizer, heartbeat_time
 from streams.process import Process, check_topics
 from streams.producer import Producer
-from streams.schemas import TopicSchemas, department_names, input_topics
+from streams.schemas import TopicSchemas, department_names, feed_tables, input_topics
 from streams.settings import Settings
-from streams.sink import SinkAgent
+from streams.sink import SinkAgent, SourceBoard
+from streams.watch import Watch
 
 log = structlog.get_logger()
 
@@ -58,7 +60,8 @@ async def _run_normalize(settings: Settings, catalog: Catalog) -> int:
         check_topics(settings.broker, [*inputs, topics.RECORDS, topics.DEAD_LETTERS])
         registry = ConfluentRegistry(settings.registry)
         schemas = await asyncio.to_thread(TopicSchemas, registry, catalog)
-        normalizer = Normalizer(catalog, registry)
+        decoder = EnvelopeDecoder(registry)
+        normalizer = Normalizer(catalog, decoder)
         agent = NormalizeAgent(normalizer, schemas, producer)
         frontiers = _Frontiers(settings.broker, catalog, agent)
         app = faust_app.build("normalize", topics.NORMALIZE_GROUP, settings, str(settings.data / "faust"))
@@ -66,7 +69,7 @@ async def _run_normalize(settings: Settings, catalog: Catalog) -> int:
         async def handle(chunk: Sequence[Any]) -> None:
             department = departments.get(chunk[0].topic)
             if department is not None:
-                time = normalizer.heartbeat_time(chunk[-1].value)
+                time = heartbeat_time(decoder, chunk)
                 if time is not None:
                     await asyncio.to_thread(frontiers.on_heartbeat, department, time)
                 return
@@ -111,10 +114,14 @@ class _Frontiers:
         ends: dict[tuple[str, int], int] = {}
         try:
             for topic, partition in self._partitions(self._topics[department]):
-                _, end = self._offsets.get_watermark_offsets(TopicPartition(topic, partition), timeout=OFFSETS_TIMEOUT)
+                _, end = self._offsets.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=OFFSETS_TIMEOUT
+                )
                 ends[topic, partition] = end
         except KafkaException as error:
-            log.warning("no end offsets, the frontier waits for the next heartbeat", error=error.args[0].name())
+            log.warning(
+                "no end offsets, the frontier waits for the next heartbeat", error=error.args[0].name()
+            )
             return
         self._tracker.on_heartbeat(department, time, ends)
 
@@ -128,7 +135,9 @@ class _Frontiers:
     def _positions(self) -> dict[tuple[str, int], int]:
         """Return the next offset of each partition: this process's own, and others' as they committed them."""
         positions = dict(self._passed)
-        wanted = [TopicPartition(*tp) for tp in self._partitions([t for ts in self._topics.values() for t in ts])]
+        wanted = [
+            TopicPartition(*tp) for tp in self._partitions([t for ts in self._topics.values() for t in ts])
+        ]
         try:
             committed = self._offsets.committed(wanted, timeout=OFFSETS_TIMEOUT)
         except KafkaException as error:
@@ -141,7 +150,9 @@ class _Frontiers:
 
     def _partitions(self, names: Sequence[str]) -> list[tuple[str, int]]:
         metadata = self._offsets.list_topics(timeout=OFFSETS_TIMEOUT).topics
-        return [(name, partition) for name in names if name in metadata for partition in metadata[name].partitions]
+        return [
+            (name, partition) for name in names if name in metadata for partition in metadata[name].partitions
+        ]
 
 
 async def _run_link(settings: Settings, catalog: Catalog) -> int:
@@ -160,7 +171,9 @@ async def _run_link(settings: Settings, catalog: Catalog) -> int:
         agent = LinkAgent(linker, schemas, producer)
         await asyncio.to_thread(agent.republish, recovered)
         # The state, not Kafka, says how far the log is linked.
-        await asyncio.to_thread(groups.set_back, settings.broker, topics.LINK_GROUP, topics.RECORDS, linker.offset)
+        await asyncio.to_thread(
+            groups.set_back, settings.broker, topics.LINK_GROUP, topics.RECORDS, linker.offset
+        )
         app = faust_app.build("link", topics.LINK_GROUP, settings, str(settings.data / "faust"))
 
         async def handle(chunk: Sequence[Any]) -> None:
@@ -180,24 +193,32 @@ async def _run_store(settings: Settings, catalog: Catalog) -> int:
     health = Health()
     api = application("renkou store", health)
     http = HttpServer(api, settings.host, settings.port)
-    store = open_store(settings.data / "store", settings.clickhouse, catalog.store_tables())
+    store = open_store(settings.data / "store", settings.clickhouse, feed_tables(catalog))
+    for change in store.changes:
+        log.info("store changed", change=change)
+    board = SourceBoard()
+    watch = Watch(settings, department_names(catalog), board)
+    api.include_router(watch.router)
     api.include_router(store.router)
     process = Process("store", http, health)
+    health.checks["store"] = lambda: board.sink_error
     heartbeats = {topics.heartbeat(department): department for department in department_names(catalog)}
     inputs = [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, topics.DEAD_LETTERS, *heartbeats]
 
     async def start() -> faust.App:
         check_topics(settings.broker, inputs)
-        schemas = await asyncio.to_thread(TopicSchemas, ConfluentRegistry(settings.registry), catalog)
-        agent = SinkAgent(store.writer, schemas, heartbeats)
-        health.checks["store"] = lambda: agent.failing
+        registry = ConfluentRegistry(settings.registry)
+        schemas = await asyncio.to_thread(TopicSchemas, registry, catalog)
+        agent = SinkAgent(store.writer, schemas, EnvelopeDecoder(registry), heartbeats, board)
         app = faust_app.build("store", topics.STORE_GROUP, settings, str(settings.data / "faust"))
         faust_app.batch_agent(app, inputs, agent.write_until_done, settings.batch_rows)
         return app
 
+    watching = asyncio.create_task(watch.run())
     try:
         return await process.run(start)
     finally:
+        watching.cancel()
         store.close()
 
 

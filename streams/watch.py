@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,30 +17,31 @@ from connectors import debezium, endpoints
 from connectors.errors import ConnectorError
 from monitoring.status import Evidence, StatusBoard
 from streams.settings import Settings
+from streams.sink import SourceBoard
 
 log = structlog.get_logger()
 
 INTERVAL: Final = 2.0
 CONNECT_SECONDS: Final = 2.0
 
-Frontiers = Callable[[], Mapping[str, Mapping[str, int]]]
-
 
 class Watch:
     """Gathers evidence for each department and keeps the board of states."""
 
-    def __init__(self, settings: Settings, departments: Sequence[str], frontiers: Frontiers) -> None:
-        """``frontiers`` returns, by department and stage, source times in microseconds."""
+    def __init__(self, settings: Settings, departments: Sequence[str], shared: SourceBoard) -> None:
         self._settings = settings
         self._departments = departments
-        self._frontiers = frontiers
+        self._shared = shared
         self._board = StatusBoard()
-        self.sink_error: Callable[[], str] = lambda: ""
         self.router = APIRouter()
-        self.router.add_api_route("/v1/status", self._answer, methods=["GET"], summary="State of every source")
+        self.router.add_api_route(
+            "/v1/status", self._answer, methods=["GET"], summary="State of every source"
+        )
 
     def _answer(self) -> Response:
-        return Response(msgspec.json.encode({"sources": self._board.sources()}), media_type="application/json")
+        return Response(
+            msgspec.json.encode({"sources": self._board.sources()}), media_type="application/json"
+        )
 
     async def run(self) -> None:
         """Gather until cancelled."""
@@ -52,19 +53,21 @@ class Watch:
         connectors = self._connectors()
         running = endpoints.load(self._settings.data)
         sources = running.sources if running is not None else {}
-        frontiers = self._frontiers()
         for department in self._departments:
             state = None if connectors is None else connectors.get(department, "missing")
             self._board.update(
                 department,
                 Evidence(
                     now=time.time_ns() // 1000,
-                    frontiers=frontiers.get(department, {}),
+                    frontiers=dict(self._shared.frontiers.get(department, {})),
                     connector=state,
                     source_reachable=_reachable(sources[department]) if department in sources else None,
-                    sink_error=self.sink_error(),
+                    sink_error=self._shared.sink_error,
                 ),
             )
+        noted = time.time_ns() // 1000
+        for source in self._board.sources():
+            self._shared.states[source.department] = (source.state.value, source.since, noted)
 
     def _connectors(self) -> dict[str, str] | None:
         """Return each department's connector state, None when no Connect is configured."""

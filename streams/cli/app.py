@@ -7,7 +7,18 @@ from typing import Final
 
 import typer
 
-MODULES: Final = ("stack", "feeds", "connect", "simulate", "run", "status", "replay", "query", "config", "demo")
+MODULES: Final = (
+    "stack",
+    "feeds",
+    "connect",
+    "simulate",
+    "run",
+    "status",
+    "replay",
+    "query",
+    "config",
+    "demo",
+)
 """Modules with a ``register(app)`` each, in the order in which ``renkou --help`` lists their commands."""
 
 

@@ -17,10 +17,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def config(
-        data: Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")] = None,
+        data: Annotated[
+            Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
+        ] = None,
     ) -> None:
         """Show every setting: its variable, its value now, and what it means."""
         with reported():
             values = settings.load(data)
         for item in fields(values):
-            typer.echo(f"{item.metadata['env']}={getattr(values, item.name) or ''}\n    {item.metadata['help']}")
+            typer.echo(
+                f"{item.metadata['env']}={getattr(values, item.name) or ''}\n    {item.metadata['help']}"
+            )

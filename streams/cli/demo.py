@@ -34,12 +34,18 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def demo(
-        people: Annotated[int, typer.Option(min=1, help="Persons with a hukou in the invented register.")] = 2000,
+        people: Annotated[
+            int, typer.Option(min=1, help="Persons with a hukou in the invented register.")
+        ] = 2000,
         rate: Annotated[float, typer.Option(min=0, help="Row changes a second in the sources.")] = 50,
-        duration: Annotated[float | None, typer.Option("--for", min=1, help="Seconds; until Ctrl-C when not given.")] = None,
+        duration: Annotated[
+            float | None, typer.Option("--for", min=1, help="Seconds; until Ctrl-C when not given.")
+        ] = None,
         keep: Annotated[bool, typer.Option(help="Keep the data for renkou up, sql and person.")] = False,
         seed: Annotated[int, typer.Option(help="Another seed gives another population.")] = 1,
-        data: Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")] = None,
+        data: Annotated[
+            Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
+        ] = None,
     ) -> None:
         """Run sources, Kafka, Connect, registry, hub and store here, and watch changes arrive. Ctrl-C ends it."""
         with reported():
@@ -98,7 +104,9 @@ class Show:
             if self._own_folder and not self._keep:
                 shutil.rmtree(self._plan.data, ignore_errors=True)
             else:
-                self._console.print(f"data kept in {self._plan.data}: try renkou sql, renkou person, renkou up")
+                self._console.print(
+                    f"data kept in {self._plan.data}: try renkou sql, renkou person, renkou up"
+                )
 
     def _watch(self) -> None:
         changing = threading.Thread(target=self._demo.change, name="changes")
@@ -119,7 +127,9 @@ class Show:
         now = time.monotonic()
         before, last = self._last
         self._last = (now, counts)
-        return Group(_stages(counts, last, max(now - before, 0.001)), _sources(self._demo.sources()), self._newest())
+        return Group(
+            _stages(counts, last, max(now - before, 0.001)), _sources(self._demo.sources()), self._newest()
+        )
 
     def _newest(self) -> Table:
         table = Table(title="newest persons 最新人员", expand=True)
@@ -135,7 +145,11 @@ class Show:
         for row in rows:
             name = row["name"] or ""
             table.add_row(
-                row["person_id"], name[:1] + "*" * (len(name) - 1), row["sex"], row["birth_date"], str(row["mention_count"])
+                row["person_id"],
+                name[:1] + "*" * (len(name) - 1),
+                row["sex"],
+                row["birth_date"],
+                str(row["mention_count"]),
             )
         return table
 
@@ -181,5 +195,7 @@ def _sources(sources: list[SourceStatus]) -> Table:
         table.add_column(heading)
     for source in sources:
         lags = [source.stages[stage].lag_seconds for stage in STAGES]
-        table.add_row(source.department, source.state.value, *("" if lag is None else f"{lag:.1f}" for lag in lags))
+        table.add_row(
+            source.department, source.state.value, *("" if lag is None else f"{lag:.1f}" for lag in lags)
+        )
     return table

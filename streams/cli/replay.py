@@ -23,8 +23,12 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def replay(
-        files: Annotated[list[str], typer.Argument(help="Files of kcat -J lines, in order; - is standard input.")],
-        data: Annotated[Path | None, typer.Option(help="Folder of the store; default $RENKOU_DATA, else ./.renkou.")] = None,
+        files: Annotated[
+            list[str], typer.Argument(help="Files of kcat -J lines, in order; - is standard input.")
+        ],
+        data: Annotated[
+            Path | None, typer.Option(help="Folder of the store; default $RENKOU_DATA, else ./.renkou.")
+        ] = None,
     ) -> None:
         """Take events as kcat -J prints them through normalize, link and sink.
 
@@ -49,7 +53,13 @@ def _replay(files: list[str], data: Path | None) -> None:
 
     previous = signal.signal(signal.SIGINT, stop)
     console = Console(stderr=True)
-    columns = (TextColumn("replay"), BarColumn(), MofNCompleteColumn(), TextColumn("events"), TimeElapsedColumn())
+    columns = (
+        TextColumn("replay"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("events"),
+        TimeElapsedColumn(),
+    )
     replay = Replay(options)
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

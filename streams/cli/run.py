@@ -27,8 +27,13 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def run(
         stage: Annotated[Stage, typer.Argument(help="Which process to run.")],
-        data: Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")] = None,
-        port: Annotated[int | None, typer.Option(help="Port of its HTTP interface; default $RENKOU_PORT, else a free one.")] = None,
+        data: Annotated[
+            Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
+        ] = None,
+        port: Annotated[
+            int | None,
+            typer.Option(help="Port of its HTTP interface; default $RENKOU_PORT, else a free one."),
+        ] = None,
     ) -> None:
         """Run one process of the hub against the configured Kafka, registry and ClickHouse, until SIGTERM."""
         from streams import stages  # Faust and the engine are heavy: only who runs a stage pays for them

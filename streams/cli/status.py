@@ -32,7 +32,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def status(
-        data: Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")] = None,
+        data: Annotated[
+            Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
+        ] = None,
         json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     ) -> None:
         """Show processes, stages, frontiers and the state of every source. Exit code 1 when no hub runs here."""
@@ -54,7 +56,9 @@ def register(app: typer.Typer) -> None:
 
 def _ask(running: Endpoints) -> Status | None:
     try:
-        return msgspec.json.decode(httpx.get(f"{running.console}/v1/status", timeout=TIMEOUT).content, type=Status)
+        return msgspec.json.decode(
+            httpx.get(f"{running.console}/v1/status", timeout=TIMEOUT).content, type=Status
+        )
     except (httpx.HTTPError, msgspec.DecodeError):
         return None
 

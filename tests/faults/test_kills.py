@@ -35,7 +35,9 @@ def test_five_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
 @pytest.mark.long
 def test_many_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
     report = kill_under_load(hub, seed=int(os.environ.get("RENKOU_SEED", "30")), kills=KILLS_LONG)
-    print(f"kills {dict(report.kills)}, {report.transactions} transactions, {report.unknown} with unknown outcome, ")
+    print(
+        f"kills {dict(report.kills)}, {report.transactions} transactions, {report.unknown} with unknown outcome, "
+    )
     print(f"equal {report.settle_seconds:.1f} s after the last one")
     assert report.differences == []
     assert sum(report.kills.values()) == KILLS_LONG

@@ -47,12 +47,15 @@ class Statement:
         name = sql.Identifier(feed.schema, feed.table)
         if self.after is None:
             assert self.before is not None
-            connection.execute(sql.SQL("DELETE FROM {} WHERE {}").format(name, _where(feed)), _keys(feed, self.before))
+            connection.execute(
+                sql.SQL("DELETE FROM {} WHERE {}").format(name, _where(feed)), _keys(feed, self.before)
+            )
         elif self.before is None:
             columns = sql.SQL(", ").join(map(sql.Identifier, self.after))
             marks = sql.SQL(", ").join([sql.Placeholder()] * len(self.after))
             connection.execute(
-                sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(name, columns, marks), list(self.after.values())
+                sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(name, columns, marks),
+                list(self.after.values()),
             )
         else:
             # Only what changes is set: an unchanged long text stays unsent.
@@ -146,7 +149,9 @@ class Workload:
         found = []
         for table in self.tables:
             actual = read_source(table.dsn, table.feed)
-            found += [f"{table.feed.id} {key}: only in the model" for key in table.rows.keys() - actual.keys()]
+            found += [
+                f"{table.feed.id} {key}: only in the model" for key in table.rows.keys() - actual.keys()
+            ]
             found += [f"{table.feed.id} {key}: not in the model" for key in actual.keys() - table.rows.keys()]
             for key in table.rows.keys() & actual.keys():
                 wrong = [column for column, value in table.rows[key].items() if actual[key][column] != value]
@@ -258,7 +263,9 @@ def _change_enrolment(rng: random.Random, row: Row) -> Row:
 
 MAKERS: Mapping[str, Maker] = {
     "police.hj_ryjbxx": Maker(_new_person, _change_person, lambda row, number: {**row, "RYNBID": number}),
-    "police.hj_hjxx": Maker(_new_household, _change_household, lambda row, number: {**row, "HH": f"{number:09}"}),
+    "police.hj_hjxx": Maker(
+        _new_household, _change_household, lambda row, number: {**row, "HH": f"{number:09}"}
+    ),
     "hrss.ac01": Maker(_new_enrolment, _change_enrolment),
 }
 """The workload's tables: TOAST without REPLICA IDENTITY FULL, natural keys with FULL, numeric keys in another database."""

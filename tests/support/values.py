@@ -35,7 +35,10 @@ def from_source(value: Any) -> Any:
         case Decimal():
             return str(value.normalize())
         case dt.datetime() if value.tzinfo is not None:
-            return ("instant", (value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1))
+            return (
+                "instant",
+                (value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1),
+            )
         case dt.datetime():
             return (value - EPOCH) // dt.timedelta(microseconds=1)
         case dt.date():
@@ -58,7 +61,10 @@ def from_raw(stored: Any, source: Any) -> Any:
             return str(Decimal(stored).normalize())
         case dt.datetime() if source.tzinfo is not None and isinstance(stored, str):
             moment = dt.datetime.fromisoformat(stored)
-            return ("instant", (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1))
+            return (
+                "instant",
+                (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1),
+            )
         case dict() if isinstance(stored, str):
             return ("json", json.dumps(json.loads(stored), sort_keys=True, ensure_ascii=False))
     return stored
@@ -115,7 +121,9 @@ def differences(feed: Feed, source: Table, stored: Table, limit: int = 20) -> li
             if column not in stored[key]:
                 found.append(f"{feed.id} {key}: raw has no {column}")
             elif from_raw(stored[key][column], value) != from_source(value):
-                found.append(f"{feed.id} {key}: {column} is {stored[key][column]!r}, the source has {value!r}")
+                found.append(
+                    f"{feed.id} {key}: {column} is {stored[key][column]!r}, the source has {value!r}"
+                )
     return found[:limit]
 
 
@@ -147,4 +155,8 @@ def inconsistencies(clickhouse: str) -> list[str]:
         ),
         "dead letters": "SELECT count() AS n FROM dead_letters",
     }
-    return [f"{count} {what}" for what, statement in checks.items() if (count := query(clickhouse, statement)[0]["n"])]
+    return [
+        f"{count} {what}"
+        for what, statement in checks.items()
+        if (count := query(clickhouse, statement)[0]["n"])
+    ]
