@@ -1,0 +1,139 @@
+"""What is written to Connect and printed for a source's administrator."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from connectors import connect, debezium, topics
+from connectors.connect import ConnectorStatus
+from connectors.debezium import Capture, CapturedTable, Source
+from connectors.errors import TerminalError, TransientError
+
+TABLE = CapturedTable("public", "hj_ryjbxx", ("XM", "GMSFHM"), ("RYNBID",))
+SOURCE = Source("police", "db.example", 5432, "police", "renkou", "${env:PASSWORD}")
+
+
+def config(capture: Capture = Capture.JSON, *tables: CapturedTable) -> dict[str, str]:
+    made = debezium.connector(
+        SOURCE, tables or (TABLE,), capture=capture, kafka="k:9092", registry="http://r"
+    )
+    return dict(made.config)
+
+
+def test_names_follow_the_contract() -> None:
+    made = debezium.connector(SOURCE, [TABLE], capture=Capture.JSON, kafka="k:9092")
+    assert made.name == "renkou-police"
+    assert made.config["topic.prefix"] == "cdc.police"
+    assert made.config["slot.name"] == made.config["publication.name"] == "renkou_police"
+    names = [spec.name for spec in topics.capture_topics("police", [TABLE])]
+    assert names == [
+        "cdc.police.public.hj_ryjbxx",
+        "__debezium-heartbeat.cdc.police",
+        "renkou.signals.police",
+    ]
+
+
+def test_only_the_named_columns_and_the_key_are_captured() -> None:
+    patterns = config()["column.include.list"].split(",")
+    columns = ("RYNBID", "XM", "GMSFHM", "XP", "XMX")
+    matched = [c for c in columns if any(re.fullmatch(p, f"public.hj_ryjbxx.{c}") for p in patterns)]
+    assert matched == ["RYNBID", "XM", "GMSFHM"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.b", "a$b", "a(b)", "a+b", "a[b]", "a|b", "a^b", "姓名", "a-b", "a{2}", "a?b*"]
+)
+def test_names_are_matched_literally(name: str) -> None:
+    pattern = config(Capture.JSON, CapturedTable("public", "t", (name,), ("id",)))[
+        "column.include.list"
+    ].split(",")[1]
+    assert re.fullmatch(pattern, f"public.t.{name}")
+    assert not re.fullmatch(pattern, f"publicxt.{name}")
+
+
+def test_a_comma_in_a_name_does_not_end_the_list() -> None:
+    assert config(Capture.JSON, CapturedTable("public", "t", ("a,b",), ("id",)))[
+        "column.include.list"
+    ].endswith(r"a\,b")
+
+
+def test_nothing_is_written_into_the_source() -> None:
+    settings = config()
+    assert settings["publication.autocreate.mode"] == "disabled"
+    assert settings["read.only"] == "true"
+    assert settings["signal.enabled.channels"] == "kafka"
+    assert "heartbeat.action.query" not in settings
+    assert "signal.data.collection" not in settings
+
+
+@pytest.mark.parametrize(
+    ("capture", "converter", "schemas"),
+    [
+        (Capture.JSON, "org.apache.kafka.connect.json.JsonConverter", "false"),
+        (Capture.JSON_SCHEMAS, "org.apache.kafka.connect.json.JsonConverter", "true"),
+        (Capture.AVRO, "io.confluent.connect.avro.AvroConverter", None),
+    ],
+)
+def test_formats(capture: Capture, converter: str, schemas: str | None) -> None:
+    settings = config(capture)
+    for part in ("key.converter", "value.converter"):
+        assert settings[part] == converter
+        assert settings.get(f"{part}.schemas.enable") == schemas
+        assert settings.get(f"{part}.schema.registry.url") == (
+            "http://r" if capture is Capture.AVRO else None
+        )
+
+
+def test_avro_without_a_registry_and_a_department_without_feeds_are_refused() -> None:
+    with pytest.raises(TerminalError, match="needs a schema registry"):
+        debezium.connector(SOURCE, [TABLE], capture=Capture.AVRO, kafka="k:9092")
+    with pytest.raises(TerminalError, match="has no feed"):
+        debezium.connector(SOURCE, [], capture=Capture.JSON, kafka="k:9092")
+
+
+def test_a_source_shows_no_password() -> None:
+    assert "PASSWORD" not in repr(SOURCE)
+
+
+def test_sql_quotes_names_and_grants_only_the_named_columns() -> None:
+    text = debezium.source_sql("police", [CapturedTable("public", 'we"ird', ("XM",), ("HH",))], role="o'role")
+    assert 'GRANT SELECT ("HH", "XM")\n  ON TABLE "public"."we""ird" TO "o\'role";' in text
+    assert "rolname = 'o''role'" in text
+    assert "GRANT ALL" not in text
+
+
+def test_what_a_trace_quotes_is_not_repeated() -> None:
+    trace = (
+        "org.apache.kafka.connect.errors.ConnectException: row 张某 360000\n\tat x\n"
+        "Caused by: java.lang.IllegalStateException: 张某"
+    )
+    reason = connect._reason(trace)
+    assert reason == "ConnectException from IllegalStateException; see Connect's log"
+
+
+def test_known_traces_say_what_to_do() -> None:
+    assert "in use" in connect._reason(
+        'PSQLException: ERROR: replication slot "renkou_police" is active for PID 7'
+    )
+    assert "renkou connect sql" in connect._reason("ERROR: permission denied for table x")
+    assert connect._reason("") == ""
+
+
+def test_running_means_every_task() -> None:
+    assert ConnectorStatus("a", "RUNNING", ("RUNNING",)).running
+    assert not ConnectorStatus("a", "RUNNING", ()).running
+    assert not ConnectorStatus("a", "RUNNING", ("RUNNING", "UNASSIGNED")).running
+    assert ConnectorStatus("a", "RUNNING", ("FAILED",)).failed
+
+
+def test_services_that_are_down_are_named() -> None:
+    with pytest.raises(TransientError, match=r"Kafka Connect at http://127\.0\.0\.1:1.*is it running"):
+        connect.status("http://127.0.0.1:1")
+
+
+def test_a_broker_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "REQUEST_SECONDS", 0.5)
+    with pytest.raises(TransientError, match=r"Kafka at 127\.0\.0\.1:1 does not answer"):
+        topics.ensure_topics("127.0.0.1:1", topics.hub_topics())
