@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.simulate.dice import Dice, Weighted
+from connectors.simulate.dice import Dice, Weighted, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,108 +65,18 @@ COUNTY: Final = {county.code: county for county in (*HOME, *OUTSIDE)}
 _HOME: Final = Weighted(HOME, [county.weight for county in HOME])
 _OUTSIDE: Final = Weighted(OUTSIDE, [county.weight for county in OUTSIDE])
 
-_TOWNS: Final = [
-    "长宁",
-    "石门",
-    "青龙",
-    "白沙",
-    "金坪",
-    "柳河",
-    "大桥",
-    "南塘",
-    "北山",
-    "东风",
-    "花园",
-    "双溪",
-    "高阳",
-    "清水",
-    "马鞍",
-    "太平",
-    "新店",
-    "古渡",
-    "枫林",
-    "莲塘",
-    "红星",
-    "龙泉",
-    "沙坝",
-    "凤鸣",
-    "临江",
-    "城关",
-    "永安",
-    "和顺",
-    "黄土",
-    "梅岭",
-]
-_VILLAGES: Final = [
-    "上湾",
-    "下湾",
-    "张家",
-    "李家",
-    "王家",
-    "陈家",
-    "大屋",
-    "新屋",
-    "老街",
-    "石板",
-    "竹园",
-    "桃园",
-    "水口",
-    "井边",
-    "樟树",
-    "银杏",
-    "西坡",
-    "东坡",
-    "团结",
-    "胜利",
-    "光明",
-    "前进",
-    "向阳",
-    "红旗",
-    "五里",
-    "十里",
-    "双井",
-    "三合",
-    "四方",
-    "八角",
-    "牛角",
-    "鹅颈",
-    "岩口",
-    "洞口",
-    "河边",
-    "塘边",
-    "桥头",
-    "庙前",
-    "坪上",
-    "岭下",
-]
-_ROADS: Final = [
-    "和平",
-    "人民",
-    "建设",
-    "解放",
-    "中山",
-    "文化",
-    "桂花",
-    "滨江",
-    "迎宾",
-    "新华",
-    "朝阳",
-    "育才",
-    "工农",
-    "环城",
-    "幸福",
-    "长江",
-    "银杏",
-    "学府",
-    "站前",
-    "五一",
-    "白马",
-    "梧桐",
-    "清河",
-    "枣园",
-    "丰收",
-    "康宁",
-]
+_TOWNS: Final = words(
+    "长宁 石门 青龙 白沙 金坪 柳河 大桥 南塘 北山 东风 花园 双溪 高阳 清水 马鞍 太平 新店 古渡 枫林 莲塘 "
+    "红星 龙泉 沙坝 凤鸣 临江 城关 永安 和顺 黄土 梅岭"
+)
+_VILLAGES: Final = words(
+    "上湾 下湾 张家 李家 王家 陈家 大屋 新屋 老街 石板 竹园 桃园 水口 井边 樟树 银杏 西坡 东坡 团结 胜利 "
+    "光明 前进 向阳 红旗 五里 十里 双井 三合 四方 八角 牛角 鹅颈 岩口 洞口 河边 塘边 桥头 庙前 坪上 岭下"
+)
+_ROADS: Final = words(
+    "和平 人民 建设 解放 中山 文化 桂花 滨江 迎宾 新华 朝阳 育才 工农 环城 幸福 长江 银杏 学府 站前 五一 "
+    "白马 梧桐 清河 枣园 丰收 康宁"
+)
 _TOWNS_PER_COUNTY: Final = 8
 _VILLAGES_PER_TOWN: Final = 12
 

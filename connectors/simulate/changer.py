@@ -19,8 +19,6 @@ from connectors.simulate.dice import Dice, Weighted
 from connectors.simulate.families import LAST_SERIAL, LATE_SERIAL
 from connectors.simulate.identifiers import id_number, mobile
 from connectors.simulate.people import (
-    BASE_DATE,
-    BEIJING,
     EDITIONS_PER_BOOK,
     FILES_PER_FAMILY,
     MARRIED,

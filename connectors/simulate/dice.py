@@ -14,6 +14,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text: lists of Chinese words are easier to read that way."""
+    return tuple(text.split())
+
+
 class Dice(Random):
     """A seeded generator. The bias of its bounded draws is below 2**-30: nothing here comes near noticing it."""
 

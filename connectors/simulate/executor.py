@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
-from typing import Final, LiteralString, cast
+from typing import Final
 
 import psycopg
 
 from connectors.errors import TerminalError
 from connectors.simulate.loader import stamps
 from connectors.simulate.schema import connect
-from connectors.simulate.tables import Stamp, Table
+from connectors.simulate.tables import Stamp, Table, Value
 from connectors.simulate.transactions import Effect, Operation, Transaction, Verb
 
 _COMMIT_DURABLY: Final = "SET synchronous_commit = on"
@@ -40,7 +39,6 @@ class Executor:
         self._dsns = dict(dsns)
         self._main: dict[str, psycopg.Connection] = {}
         self._side: dict[str, psycopg.Connection] = {}
-        self._statements: dict[tuple[Verb, str, tuple[str, ...]], LiteralString] = {}
 
     def open(self) -> None:
         """Connect to all databases.
@@ -138,63 +136,62 @@ class Executor:
         by_department: dict[str, list[Transaction]] = defaultdict(list)
         for transaction in transactions:
             by_department[transaction.department].append(transaction)
-        with ExitStack() as pipelines:
-            # All departments work at the same time; leaving the stack waits for them.
-            checks: list[tuple[psycopg.Cursor, Operation]] = []
-            for department, own in by_department.items():
-                connection = self._main[department]
-                pipelines.enter_context(connection.pipeline())
-                for transaction in own:
-                    connection.execute("BEGIN")
-                    if transaction is own[-1]:
-                        connection.execute(_COMMIT_ALL)
-                    checks += [(self._send(connection, o), o) for o in transaction.operations]
-                    connection.execute("COMMIT")
-        for cursor, operation in checks:
-            _check(cursor, operation)
+        for department, own in by_department.items():
+            script: list[str | Operation] = []
+            for transaction in own:
+                script.append("BEGIN")
+                if transaction is own[-1]:
+                    script.append(_COMMIT_ALL)
+                script += transaction.operations
+                script.append("COMMIT")
+            self._send(self._main[department], script)
 
     def _interleave(self, previous: Transaction, later: Transaction) -> None:
         """Begin ``later``, commit ``previous`` in between, then go on with ``later`` and commit it."""
         side = self._side[later.department]
         half = (len(later.operations) + 1) // 2
-        side.execute("BEGIN")
-        for operation in later.operations[:half]:
-            _check(self._send(side, operation), operation)
+        self._send(side, ["BEGIN", *later.operations[:half]])
         self._run([previous])
-        for operation in later.operations[half:]:
-            _check(self._send(side, operation), operation)
-        side.execute("COMMIT")
+        self._send(side, [*later.operations[half:], "COMMIT"])
 
-    def _send(self, connection: psycopg.Connection, operation: Operation) -> psycopg.Cursor:
-        shape = (operation.verb, operation.table.name, operation.fields)
-        statement = self._statements.get(shape)
-        if statement is None:
-            statement = self._statements[shape] = _statement(operation)
-        values = operation.values
-        return connection.execute(
-            statement, values if operation.verb is Verb.INSERT else (*values, operation.key)
-        )
+    def _send(self, connection: psycopg.Connection, script: Sequence[str | Operation]) -> None:
+        """Send statements in one message, which is several times cheaper than one by one, and check their effect."""
+        text = ";".join(part if isinstance(part, str) else _statement(part) for part in script)
+        cursor = connection.execute(text, prepare=False)
+        for part in script:
+            if isinstance(part, Operation) and cursor.rowcount != 1:
+                raise TerminalError(
+                    f"{part.table.department}.{part.table.name}: a row to {part.verb} is not there; "
+                    "somebody else changes these tables, leave them to the simulator"
+                )
+            cursor.nextset()
 
 
-def _statement(operation: Operation) -> LiteralString:
-    table = operation.table
+def _statement(operation: Operation) -> str:
+    """Return the operation in SQL. All names and values are this package's own; quoting is still complete."""
+    table, values = operation.table, map(_literal, operation.values)
+    where = f"{table.column(table.key)} = {_literal(operation.key)}"
     if operation.verb is Verb.INSERT:
         columns = ", ".join(map(table.column, operation.fields))
-        text = f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(['%s'] * len(operation.fields))})"
-    elif operation.verb is Verb.UPDATE:
-        settings = ", ".join(f"{table.column(name)} = %s" for name in operation.fields)
-        text = f"UPDATE {table.name} SET {settings} WHERE {table.column(table.key)} = %s"
-    else:
-        text = f"DELETE FROM {table.name} WHERE {table.column(table.key)} = %s"
-    return cast(LiteralString, text)  # made of this package's own names
-
-
-def _check(cursor: psycopg.Cursor, operation: Operation) -> None:
-    if cursor.rowcount != 1:
-        raise TerminalError(
-            f"{operation.table.department}.{operation.table.name}: a row to {operation.verb} is not there; "
-            "somebody else changes these tables, leave them to the simulator"
+        return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(values)})"  # noqa: S608
+    if operation.verb is Verb.UPDATE:
+        settings = ", ".join(
+            f"{table.column(n)} = {v}" for n, v in zip(operation.fields, values, strict=True)
         )
+        return f"UPDATE {table.name} SET {settings} WHERE {where}"  # noqa: S608
+    return f"DELETE FROM {table.name} WHERE {where}"  # noqa: S608
+
+
+def _literal(value: Value) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'"
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _place(effect: Effect) -> tuple[Table, str]:

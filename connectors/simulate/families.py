@@ -11,7 +11,7 @@ from typing import Final
 
 from connectors.simulate import names
 from connectors.simulate.areas import HOME, Address, address_in, home_county, outside_county
-from connectors.simulate.dice import Dice, Weighted
+from connectors.simulate.dice import Dice, Weighted, words
 from connectors.simulate.identifiers import id_number, mobile
 from connectors.simulate.people import (
     BASE_DATE,
@@ -33,7 +33,7 @@ _COUPLES: Final = Weighted((Status.MARRIED, Status.FIRST, Status.REMARRIED), (60
 DE_FACTO_SHARE: Final = 0.03
 """Couples who never registered."""
 AWAY_SHARE: Final = 0.012
-"""Hukou people who live in another province: with the permits it makes the two counts of residents differ by 10-20 %."""
+"""Hukou people who live in another province; with the permits it sets the two counts of residents 10-20 % apart."""
 DEAD_SHARE: Final = 0.06
 """Of those of 70 and over, who died lately and whose file says so."""
 RENAMED_SHARE: Final = 0.02
@@ -44,38 +44,8 @@ FIRST_SERIAL, LAST_SERIAL, LATE_SERIAL = 1, 899, 999
 """Serials of ID numbers: those of the population end at 899; people who come later take the rest, so that they never
 collide with somebody whose family is not at hand."""
 
-_WORKPLACES: Final = [
-    "机械",
-    "纺织",
-    "电子",
-    "商贸",
-    "建筑",
-    "物流",
-    "食品",
-    "餐饮",
-    "教育",
-    "医药",
-    "农业",
-    "运输",
-    "服务",
-    "装饰",
-    "印刷",
-    "化工",
-]
-_FIRMS: Final = [
-    "宏达",
-    "永兴",
-    "华泰",
-    "金源",
-    "新城",
-    "长风",
-    "远航",
-    "恒信",
-    "万和",
-    "嘉禾",
-    "天成",
-    "瑞丰",
-]
+_WORKPLACES: Final = words("机械 纺织 电子 商贸 建筑 物流 食品 餐饮 教育 医药 农业 运输 服务 装饰 印刷 化工")
+_FIRMS: Final = words("宏达 永兴 华泰 金源 新城 长风 远航 恒信 万和 嘉禾 天成 瑞丰")
 _EDUCATION: Final = Weighted(("10", "20", "30", "40", "60", "70", "80", "90"), (2, 18, 16, 8, 16, 26, 12, 2))
 
 

@@ -21,8 +21,8 @@ def connect(dsn: str, department: str, application: str = "renkou") -> psycopg.C
             dsn,
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT,
-            prepare_threshold=1,
             application_name=application,
+            options="-c standard_conforming_strings=on -c timezone=UTC",
         )
     except psycopg.OperationalError as error:
         raise TransientError(

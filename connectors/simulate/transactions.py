@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from connectors.simulate.people import Family, Kind, Person, clock
-from connectors.simulate.tables import Entry, Stamp, Table, Value
+from connectors.simulate.tables import Clock, Entry, Stamp, Table, Value
 
 
 class Verb(StrEnum):
@@ -137,6 +137,7 @@ class Draft:
         self.moment = clock(number)
         self._transaction = Transaction(number, "")
         self._learned: dict[Person, None] = {}
+        self._times: dict[Clock, str | int] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -146,7 +147,7 @@ class Draft:
     def insert(self, family: Family, entry: Entry) -> None:
         """The department files a new row."""
         table = entry.table
-        setattr(entry.row, table.stamp, table.time(self.moment))
+        setattr(entry.row, table.stamp, self._time(table))
         family.entries.append(entry)
         values = tuple(getattr(entry.row, name) for name in table.fields)
         effect = Effect(table, entry.key, None, table.stamp_of(entry.row))
@@ -157,7 +158,7 @@ class Draft:
         """The department writes these fields of a row, and its update time; none touches the row only."""
         table, row = entry.table, entry.row
         key, before = entry.key, table.stamp_of(row)
-        values[table.stamp] = table.time(self.moment)
+        values[table.stamp] = self._time(table)
         for name, value in values.items():
             setattr(row, name, value)
         after = table.stamp_of(row)
@@ -183,6 +184,11 @@ class Draft:
         """Return what was drafted; persons as they are now."""
         self._transaction.persons = [person_fact(person) for person in self._learned]
         return self._transaction
+
+    def _time(self, table: Table) -> str | int:
+        if table.clock not in self._times:
+            self._times[table.clock] = table.time(self.moment)
+        return self._times[table.clock]
 
     def _add(self, operation: Operation) -> None:
         transaction = self._transaction

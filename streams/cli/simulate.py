@@ -1,0 +1,179 @@
+"""``renkou simulate``: fills the reference register's databases, and keeps changing them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from connectors import endpoints
+from connectors.errors import TerminalError
+from connectors.simulate import DEPARTMENTS, Filled, Pace, Simulator
+from streams import settings
+from streams.cli.errors import reported
+
+TRUTH_FOLDER = "truth"
+
+
+class Profile(StrEnum):
+    """What kind of province is simulated."""
+
+    SMALL = "small"
+
+
+class Summary(msgspec.Struct):
+    """What a run did: the one line of ``--json``. ``filled_rows`` is empty where the tables were full already;
+    ``last_transaction`` counts from the filling of the tables over all runs.
+    """
+
+    people: int
+    seed: int
+    filled_rows: dict[str, int]
+    seconds: float = 0.0
+    transactions: int = 0
+    rows: int = 0
+    due: int = 0
+    rows_per_second: float = 0.0
+    reconnects: int = 0
+    rows_by_department: dict[str, int] = {}
+    last_transaction: int = 0
+    was_interrupted: bool = False
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def simulate(
+        people: Annotated[int, typer.Option(min=100, help="Persons with a hukou in the province.")] = 2000,
+        seed: Annotated[int, typer.Option(help="Another seed gives another population.")] = 1,
+        rate: Annotated[
+            float, typer.Option(min=0, help="Row changes a second; 0 fills the tables only.")
+        ] = 20,
+        duration: Annotated[
+            float | None, typer.Option("--for", min=0.1, help="Seconds; until Ctrl-C when not given.")
+        ] = None,
+        profile: Annotated[Profile, typer.Option(help="Kind of province.")] = Profile.SMALL,
+        dsn: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="DEPARTMENT=DSN",
+                help="A department's database; give one for each. Default: those of the hub on --data.",
+            ),
+        ] = None,
+        truth: Annotated[
+            Path | None, typer.Option(help="Folder for the ground truth; default truth in --data.")
+        ] = None,
+        data: Annotated[
+            Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
+        ] = None,
+        json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON.")] = False,
+    ) -> None:
+        """Fill the departments' databases with an invented population and keep changing them.
+
+        Give the same command again and it goes on where it stopped. Ctrl-C ends it.
+        """
+        del profile  # there is one so far
+        with reported():
+            folder = settings.load(data).data.absolute()
+            simulator = Simulator(_dsns(folder, dsn or []), people, seed, truth or folder / TRUTH_FOLDER)
+            summary = Summary(people, seed, {})
+            _simulate(simulator, summary, rate, duration)
+            if json:
+                typer.echo(msgspec.json.encode(summary))
+            else:
+                _print(summary)
+
+
+def _dsns(data: Path, given: list[str]) -> dict[str, str]:
+    """Return the databases to use: those given, or those of the running hub that can be simulated."""
+    if given:
+        pairs = [item.partition("=") for item in given]
+        for department, equals, dsn in pairs:
+            if department not in DEPARTMENTS or not equals or not dsn:
+                raise typer.BadParameter(
+                    f"--dsn takes DEPARTMENT=DSN with a department of {', '.join(DEPARTMENTS)}"
+                )
+        return {department: dsn for department, _, dsn in pairs}
+    running = endpoints.load(data)
+    if running is None:
+        raise TerminalError(f"no hub was started on {data}; start one with renkou up, or give --dsn")
+    found = {department: dsn for department, dsn in running.sources.items() if department in DEPARTMENTS}
+    if not found:
+        raise TerminalError(f"the hub on {data} has no sources of its own; give --dsn for each department")
+    return found
+
+
+def _simulate(simulator: Simulator, summary: Summary, rate: float, duration: float | None) -> None:
+    stop = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with Progress(
+            *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+        ) as bars:
+            filling = bars.add_task("filling the tables", total=summary.people, text="")
+
+            def show_filled(filled: Filled) -> None:
+                if stop.is_set():
+                    raise KeyboardInterrupt
+                bars.update(filling, completed=filled.people, text=f"{sum(filled.rows.values()):,} rows")
+
+            filled = simulator.load(show_filled)
+            if filled is None:
+                bars.update(filling, completed=summary.people, text="full already")
+            else:
+                summary.filled_rows = filled.rows
+            if rate > 0:
+                changing = bars.add_task("changing rows", total=duration, text="")
+
+                def show_pace(pace: Pace) -> None:
+                    behind = max(0, pace.due - pace.rows)
+                    text = f"{pace.rows:,} rows, {pace.rate:,.1f}/s" + (
+                        f", {behind:,} behind" if behind else ""
+                    )
+                    bars.update(changing, completed=pace.seconds, text=text)
+
+                _add(summary, simulator.run(rate, duration, stop, show_pace))
+        summary.was_interrupted = stop.is_set()
+    except KeyboardInterrupt:
+        summary.was_interrupted = True
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    summary.last_transaction = simulator.transaction
+
+
+def _add(summary: Summary, pace: Pace) -> None:
+    summary.seconds = round(pace.seconds, 3)
+    summary.transactions, summary.rows, summary.due = pace.transactions, pace.rows, pace.due
+    summary.rows_per_second = round(pace.rate, 1)
+    summary.reconnects, summary.rows_by_department = pace.reconnects, pace.by_department
+
+
+def _print(summary: Summary) -> None:
+    if summary.filled_rows:
+        rows = ", ".join(f"{name} {count:,}" for name, count in summary.filled_rows.items())
+        typer.echo(f"filled for {summary.people:,} people: {rows}")
+    if summary.seconds:
+        typer.echo(
+            f"changed {summary.rows:,} rows in {summary.transactions:,} transactions within {summary.seconds:.1f} s: "
+            f"{summary.rows_per_second:,.1f} rows/s, {max(0, summary.due - summary.rows):,} behind"
+        )
+    if summary.was_interrupted:
+        typer.echo("interrupted; the same command goes on from here")
