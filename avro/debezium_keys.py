@@ -26,7 +26,9 @@ def key_text(columns: Row) -> str:
     return _encode(columns).decode()
 
 
-def header_key(reader: WireReader, headers: list[tuple[str, bytes | None]] | None, name: str, own: Row) -> str | None:
+def header_key(
+    reader: WireReader, headers: list[tuple[str, bytes | None]] | None, name: str, own: Row
+) -> str | None:
     """Return the key that a header holds as text, None when the event has no such header.
 
     ``own`` is the event's own key: a header written by Connect's default converter has neither quotes nor types,
@@ -38,7 +40,9 @@ def header_key(reader: WireReader, headers: list[tuple[str, bytes | None]] | Non
         if header == name:
             if not value:
                 raise _unreadable(name)
-            columns = _from_struct(value, own) if value.startswith(_STRUCT) else _from_wire(reader, value, name)
+            columns = (
+                _from_struct(value, own) if value.startswith(_STRUCT) else _from_wire(reader, value, name)
+            )
             if columns is None or columns.keys() != own.keys():
                 raise _unreadable(name)
             return key_text({column: columns[column] for column in own})
@@ -66,7 +70,11 @@ def _from_struct(value: bytes, own: Row) -> Row | None:
     for (column, known), part in zip(own.items(), match.groups(), strict=True):
         read: Any = part
         if not isinstance(known, str):
-            if isinstance(known, bool) or not isinstance(known, int) or not re.fullmatch(r"-?\d+", part, re.ASCII):
+            if (
+                isinstance(known, bool)
+                or not isinstance(known, int)
+                or not re.fullmatch(r"-?\d+", part, re.ASCII)
+            ):
                 return None
             read = int(part)
         columns[column] = read
@@ -75,5 +83,6 @@ def _from_struct(value: bytes, own: Row) -> Row | None:
 
 def _unreadable(name: str) -> DecodeError:
     return DecodeError(
-        "unreadable_header", f"header {name} holds no key that fits the event's; set header.converter to JsonConverter"
+        "unreadable_header",
+        f"header {name} holds no key that fits the event's; set header.converter to JsonConverter",
     )

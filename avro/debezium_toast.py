@@ -25,21 +25,10 @@ class Unavailable:
         data = placeholder.encode()
         encoded = base64.b64encode(data).decode()
         name_uuid = str(uuid.UUID(bytes=hashlib.md5(data, usedforsecurity=False).digest(), version=3))
-        self._scalars: Final = frozenset((placeholder, encoded, json.dumps({placeholder: placeholder}, separators=(",", ":"))))
+        as_hstore = json.dumps({placeholder: placeholder}, separators=(",", ":"))
+        self._scalars: Final = frozenset((placeholder, encoded, as_hstore))
         self._items: Final = (placeholder, encoded, name_uuid)
         self._numbers: Final = list(data)
-        # Whatever shape it has in an event, one of these stands in the bytes: most events hold none of them.
-        self._traces: Final = (
-            data,
-            encoded.encode(),
-            name_uuid.encode(),
-            ",".join(map(str, data)).encode(),
-            bytes(byte for number in data for byte in _zigzag(number)),
-        )
-
-    def may_be_in(self, message: bytes) -> bool:
-        """Return False when no column of the event can hold the placeholder."""
-        return any(trace in message for trace in self._traces)
 
     def is_value(self, value: Any) -> bool:
         """Return whether a column's value is the placeholder."""
@@ -48,18 +37,19 @@ class Unavailable:
         if isinstance(value, list):
             return (len(value) == 1 and value[0] in self._items) or value == self._numbers
         if isinstance(value, dict):
-            return len(value) == 1 and all(map(self._scalars.__contains__, (*value, *map(str, value.values()))))
+            return len(value) == 1 and all(
+                map(self._scalars.__contains__, (*value, *map(str, value.values())))
+            )
         return False
 
     def take_from(self, row: Row) -> tuple[str, ...]:
         """Remove the columns that hold the placeholder from ``row`` and return their names."""
+        try:
+            if self._scalars.isdisjoint(row.values()):
+                return ()
+        except TypeError:
+            pass  # an array or a map is no member of a set: look at each value
         names = tuple(name for name, value in row.items() if self.is_value(value))
         for name in names:
             del row[name]
         return names
-
-
-def _zigzag(number: int) -> bytes:
-    """Return a small positive number as Avro writes it."""
-    shifted = number << 1
-    return bytes((shifted & 0x7F | 0x80, shifted >> 7)) if shifted > 0x7F else bytes((shifted,))

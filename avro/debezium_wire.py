@@ -83,7 +83,7 @@ class WireReader:
 
         Raises DecodeError, and RegistryUnavailableError when a schema must be asked for and nobody answers.
         """
-        if value[:1] == b"\0":
+        if _is_avro(value):
             return _avro_envelope(self._avro(value))
         document = _decode_envelope(value)
         if document.payload and document.op is None:
@@ -102,19 +102,21 @@ class WireReader:
 
     def key(self, data: bytes) -> Row:
         """Return the columns of a message key, or of a header that holds one. Raises as `envelope` does."""
-        if data[:1] == b"\0":
+        if _is_avro(data):
             values = self._avro(data)
         else:
             values = self._json(data, "key")
             if values.keys() == {"schema", "payload"} and isinstance(values["schema"], dict):
                 values = values["payload"]
         if not isinstance(values, dict) or not values:
-            raise DecodeError("wrong_type", "the key is not an object of columns; look at the connector's converters")
+            raise DecodeError(
+                "wrong_type", "the key is not an object of columns; look at the connector's converters"
+            )
         return values
 
     def document(self, data: bytes) -> Row:
         """Return a message that is not a change, such as a heartbeat, as its fields. Raises as `envelope` does."""
-        if data[:1] == b"\0":
+        if _is_avro(data):
             return self._avro(data)
         values = self._json(data, "value")
         payload = values.get("payload")
@@ -126,13 +128,17 @@ class WireReader:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _not_json(part) from error
         if not isinstance(values, dict):
-            raise DecodeError("wrong_type", f"the {part} is JSON, but not an object; look at what writes this topic")
+            raise DecodeError(
+                "wrong_type", f"the {part} is JSON, but not an object; look at what writes this topic"
+            )
         return values
 
     def _avro(self, message: bytes) -> Row:
         schema_id = schema_id_of(message)
         if schema_id is None:
-            raise DecodeError("malformed_avro", "the message begins like Avro but is too short; look at its producer")
+            raise DecodeError(
+                "malformed_avro", "the message begins like Avro but is too short; look at its producer"
+            )
         reader = self._datums.get(schema_id)
         if reader is None:
             reader = self._datums[schema_id] = self._reader(schema_id)
@@ -140,12 +146,15 @@ class WireReader:
 
     def _reader(self, schema_id: int) -> _AvroReader:
         if self._registry is None:
-            raise DecodeError("no_registry", "the message is Avro and no registry is set; set RENKOU_REGISTRY")
+            raise DecodeError(
+                "no_registry", "the message is Avro and no registry is set; set RENKOU_REGISTRY"
+            )
         try:
             return _AvroReader(self._registry.schema(schema_id))
         except SchemaError as error:
             raise DecodeError(
-                "unknown_schema", f"schema {schema_id} is not in the registry; is it the connector's registry?"
+                "unknown_schema",
+                f"schema {schema_id} is not in the registry; is it the connector's registry?",
             ) from error
 
 
@@ -154,11 +163,15 @@ class _AvroReader:
 
     def __init__(self, schema: Schema) -> None:
         if not isinstance(schema, dict) or schema.get("type") != "record":
-            raise SchemaError("a key or value whose schema is no record cannot be read; look at the converters")
+            raise SchemaError(
+                "a key or value whose schema is no record cannot be read; look at the converters"
+            )
         try:
             self._codec = DatumCodec(inline(schema))
         except Exception as error:  # fastavro raises whatever a malformed schema runs into
-            raise SchemaError(f"a registered schema cannot be used: {type(error).__name__}; look at it") from error
+            raise SchemaError(
+                f"a registered schema cannot be used: {type(error).__name__}; look at it"
+            ) from error
         self._jsonify: Callable[[Any], Any] | None = _as_json if _holds_bytes(schema) else None
 
     def read(self, datum: bytes) -> Row:
@@ -168,12 +181,18 @@ class _AvroReader:
         return values
 
 
+def _is_avro(message: bytes) -> bool:
+    return len(message) > 0 and message[0] == AVRO_MAGIC
+
+
 def _decode_envelope(data: bytes | msgspec.Raw) -> _JsonEnvelope:
     try:
         return _json_envelope.decode(data)
     except msgspec.ValidationError as error:
         # The text names a type and a path, never a value.
-        raise DecodeError("wrong_type", f"the value is no Debezium envelope: {error}; look at its producer") from error
+        raise DecodeError(
+            "wrong_type", f"the value is no Debezium envelope: {error}; look at its producer"
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _not_json("value") from error
 
@@ -183,7 +202,7 @@ def _not_json(part: str) -> DecodeError:
 
 
 def _row(raw: msgspec.Raw, part: str) -> Row | None:
-    if not raw or memoryview(raw)[:4] == b"null":
+    if not raw or bytes(memoryview(raw)[:4]) == b"null":
         return None
     try:
         row = orjson.loads(memoryview(raw))
@@ -200,7 +219,9 @@ def _avro_envelope(values: Row) -> Envelope:
     try:
         return msgspec.convert({**_ABSENT, **values}, Envelope)
     except msgspec.ValidationError as error:
-        raise DecodeError("wrong_type", f"the value is no Debezium envelope: {error}; look at its producer") from error
+        raise DecodeError(
+            "wrong_type", f"the value is no Debezium envelope: {error}; look at its producer"
+        ) from error
 
 
 _ABSENT: Final[Mapping[str, None]] = dict.fromkeys(Envelope.__struct_fields__)

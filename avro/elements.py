@@ -103,7 +103,9 @@ def element_of(field: Schema) -> Element:
     name = field.get("element")
     element = elements().get(name) if isinstance(name, str) else None
     if element is None:
-        raise SchemaError(f"field {field['name']}: 'element' is missing or not in the standard; see codes/element.csv")
+        raise SchemaError(
+            f"field {field['name']}: 'element' is missing or not in the standard; see codes/element.csv"
+        )
     if type_of(field) is not element.type:
         raise SchemaError(f"field {field['name']}: its type is not that of element {element.name}; mend one")
     return element
@@ -121,4 +123,3 @@ def type_of(field: Schema) -> ElementType | None:
         case {"type": "array", "items": "string"}:
             return ElementType.STRINGS
     return None
-

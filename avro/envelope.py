@@ -62,7 +62,9 @@ class EnvelopeDecoder:
         if op is None:
             if envelope.op is None and envelope.status in _TRANSACTION_STATUS:
                 return Ignored("transaction")
-            raise DecodeError("unknown_op", "the value has no operation that is known; is this topic Debezium's?")
+            raise DecodeError(
+                "unknown_op", "the value has no operation that is known; is this topic Debezium's?"
+            )
         if op is Op.MESSAGE:
             return Ignored("message")
         return self._change(event, envelope, op, generation)
@@ -77,9 +79,13 @@ class EnvelopeDecoder:
     def _change(self, event: RawEvent, envelope: Envelope, op: Op, generation: int) -> Change:
         source = envelope.source
         if source is None or source.name is None or not source.schema or not source.table:
-            raise DecodeError("missing_source", "the source block lacks name, schema or table; is it Debezium's?")
+            raise DecodeError(
+                "missing_source", "the source block lacks name, schema or table; is it Debezium's?"
+            )
         if not source.name.startswith(TOPIC_PREFIX) or len(source.name) == len(TOPIC_PREFIX):
-            raise DecodeError("foreign_source", "the connector's topic.prefix is not cdc.<department>; mend it")
+            raise DecodeError(
+                "foreign_source", "the connector's topic.prefix is not cdc.<department>; mend it"
+            )
         after = envelope.after
         unchanged: tuple[str, ...] = ()
         columns: Row = {}
@@ -92,8 +98,10 @@ class EnvelopeDecoder:
             if op is Op.DELETE:
                 after = None
             elif after is None:
-                raise DecodeError("missing_after", "the change has no row after it; is it Debezium's envelope?")
-            elif event.value is not None and self._unavailable.may_be_in(event.value):
+                raise DecodeError(
+                    "missing_after", "the change has no row after it; is it Debezium's envelope?"
+                )
+            else:
                 unchanged = self._unavailable.take_from(after)
         headers = event.headers
         marker = source.snapshot
@@ -107,7 +115,9 @@ class EnvelopeDecoder:
             version=_version(source, op, generation),
             source_time=_time(source.ts_us, source.ts_ms, "source"),
             captured_time=_time(envelope.ts_us, envelope.ts_ms, "envelope"),
-            previous_key=header_key(self._wire, headers, OLD_KEY_HEADER, columns) if op is Op.CREATE else None,
+            previous_key=header_key(self._wire, headers, OLD_KEY_HEADER, columns)
+            if op is Op.CREATE
+            else None,
             next_key=header_key(self._wire, headers, NEW_KEY_HEADER, columns) if op is Op.DELETE else None,
             before=envelope.before,
             after=after,
@@ -129,10 +139,12 @@ def _version(source: Source, op: Op, generation: int) -> int:
     """Return the version (docs/decisions/0003). Only a row of an incremental snapshot has no LSN of its own."""
     snapshot = op is Op.READ
     if source.sequence is None or (source.lsn is None and not snapshot):
-        raise DecodeError("missing_position", "the source block lacks sequence or lsn; is it PostgreSQL's connector?")
+        raise DecodeError(
+            "missing_position", "the source block lacks sequence or lsn; is it PostgreSQL's connector?"
+        )
     try:
         parts = _sequence.decode(source.sequence)
         last_commit = int(parts[0]) if parts[0] is not None else None
         return postgresql_version(generation, last_commit, source.lsn, snapshot=snapshot)
     except (msgspec.DecodeError, ValueError, IndexError) as error:
-        raise DecodeError("missing_position", "the source's sequence or lsn is no position; is it Debezium's?") from error
+        raise DecodeError("missing_position", "the source's sequence or lsn is no position") from error

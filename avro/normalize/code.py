@@ -16,7 +16,9 @@ DIVISION_DIGITS: Final = 6
 _BLANK_DIVISIONS: Final = frozenset(("000000", "999999"))
 
 
-def coder(codes: CodeList, mapping: Mapping[str, str | None] | None = None, noted: Mapping[str, str] | None = None) -> Coder:
+def coder(
+    codes: CodeList, mapping: Mapping[str, str | None] | None = None, noted: Mapping[str, str] | None = None
+) -> Coder:
     """Return a normalizer into ``codes``.
 
     With ``mapping`` only its keys are known: source value → code, or None where the source says that nothing is
@@ -54,6 +56,7 @@ def division_coder() -> Coder:
     A code whose province is in no list is kept and noted: codes are abolished and made faster than lists are.
     """
     provinces = frozenset(code for code in code_list("division").codes if len(code) == PROVINCE_DIGITS)
+
     def read(value: str) -> tuple[str | None, Issues]:
         code = squeeze(value)
         if code in MISSING or code in _BLANK_DIVISIONS:

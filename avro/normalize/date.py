@@ -21,7 +21,9 @@ LAST_DAY: Final = date(LAST_YEAR, 12, 31).toordinal() - EPOCH
 
 _COMPACT: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _PARTED: Final = re.compile(r"([0-9]{4})[-./年]([0-9]{1,2})[-./月]([0-9]{1,2})日?")
-_WITH_TIME: Final = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T? ?[0-9]{2}:?[0-9]{2}(?::?[0-9]{2})?(?:[.][0-9]+)?Z?")
+_WITH_TIME: Final = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T? ?[0-9]{2}:?[0-9]{2}(?::?[0-9]{2})?(?:[.][0-9]+)?Z?"
+)
 _PARTIAL: Final = re.compile(r"[0-9]{4}(?:[-./年]?(?:[0-9]{1,2}月?)?)")
 _LUNAR: Final = re.compile(r"农历|阴历|旧历|[初廿卅闰正腊]")
 _ZEROS: Final = re.compile(r"0+(?:[-./年]0+[-./月]0+日?)?")

@@ -23,7 +23,9 @@ NONE: Final[Issues] = ()
 _REMEMBERED: Final = 4096
 
 
-def remembering(read: Callable[[S], tuple[T | None, Issues]]) -> Callable[[S | None], tuple[T | None, Issues]]:
+def remembering(
+    read: Callable[[S], tuple[T | None, Issues]],
+) -> Callable[[S | None], tuple[T | None, Issues]]:
     """Return a normalizer that answers null for null, asks ``read`` otherwise, and remembers its latest answers."""
     seen: dict[S | None, tuple[T | None, Issues]] = {None: (None, NONE)}
 

@@ -23,17 +23,25 @@ _INNER_BLANK: Final = re.compile(rf"(?<=[{HAN}]) (?=[{HAN}])")
 
 # The name of nearly everybody: nothing to fold, nothing to doubt but a placeholder.
 _PLAIN: Final = re.compile(r"[\u4e00-\u9fff]{2,4}")
+_PLAIN_PLACEHOLDERS: Final = frozenset(
+    (
+        *("无名", "无名氏", "无姓名", "不详", "不祥", "不明", "未知", "暂无", "没有", "待定", "待取名"),
+        *("未取名", "未起名", "未命名", "未定名", "未报名", "婴儿", "新生儿", "男婴", "女婴"),
+    )
+)
+_CHILD_OF: Final = ("之子", "之女")
 _PLACEHOLDER: Final = re.compile(
     rf"某|^[{HAN}{MIDDLE_DOT}]{{1,30}}之[子女][0-9一二三四甲乙丙丁]?$"
-    r"|^(?:无名氏?|无姓名|不详|不祥|不明|未知|未取名|未起名|未命名|未定名|未报名|待定|待取名|暂无|没有|无|空|婴儿|新生儿|男婴|女婴|小毛头"
-    r"|unnamed|unknown|none|null|baby|n/?a|x+|-+|\?+|0+)$",
+    r"|^(?:无|空|unnamed|unknown|none|null|baby|n/?a|x+|-+|\?+|0+)$",
     re.IGNORECASE,
 )
 # <surname>婴: only where newborns are registered, since 婴 is also a given name.
 _NEWBORN: Final = re.compile(rf"[{HAN}]{{1,2}}(?:婴儿?|[男女]婴?|毛毛|宝宝|[大小]宝)")
 _MASK: Final = re.compile(r"[*＊×]")
 _DAMAGED: Final = re.compile(r"[?\ufffd\x00-\x1f\ue000-\uf8ff]")
-_USUAL: Final = re.compile(rf"[{HAN}{MIDDLE_DOT}]{{2,}}|[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f '.,\-{MIDDLE_DOT}]+")
+_USUAL: Final = re.compile(
+    rf"[{HAN}{MIDDLE_DOT}]{{2,}}|[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f '.,\-{MIDDLE_DOT}]+"
+)
 
 # Inner blanks part a long name written without its dot (买买提 艾山江) from a short one set wide (张 三, 欧阳 娜娜):
 # a dotted name has two characters a part at least, and five in all.
@@ -51,7 +59,9 @@ def normalize_name(value: str | None, *, newborn: bool = False) -> tuple[str | N
         return None, NONE
     if _PLAIN.fullmatch(value) is None:
         return _normalize(value, newborn)
-    if _is_placeholder(value, newborn):
+    if "某" in value or value[-2:] in _CHILD_OF or value in _PLAIN_PLACEHOLDERS:
+        return None, ("placeholder",)
+    if newborn and _NEWBORN.fullmatch(value):
         return None, ("placeholder",)
     return value, NONE
 
@@ -84,4 +94,6 @@ def _normalize(value: str, newborn: bool) -> tuple[str | None, Issues]:
 
 
 def _is_placeholder(text: str, newborn: bool) -> bool:
-    return _PLACEHOLDER.search(text) is not None or (newborn and _NEWBORN.fullmatch(text) is not None)
+    if text in _PLAIN_PLACEHOLDERS or _PLACEHOLDER.search(text) is not None:
+        return True
+    return newborn and _NEWBORN.fullmatch(text) is not None

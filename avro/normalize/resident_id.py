@@ -21,14 +21,19 @@ OLD_LENGTH: Final = 15
 
 _CHECK_CHARACTERS: Final = "10X98765432"  # GB 11643: the remainder modulo 11 is the index
 
-def _remainders(start: int, length: int) -> tuple[int, ...]:
-    """Return what a number of ``length`` digits at a place of the body adds to the sum, modulo 11."""
+
+def _remainders(start: int, length: int) -> dict[str, int]:
+    """Return what the digits of a part of the body, as text, add to the sum modulo 11."""
     # GB 11643: the weight of a place is 2 to its distance from the right, modulo 11.
-    weights = [pow(2, LENGTH - 1 - place, 11) for place in range(start, start + length)]
-    totals = [0]
-    for weight in weights:
-        totals = [(total + weight * digit) % 11 for total in totals for digit in range(10)]
-    return tuple(totals)
+    totals = {"": 0}
+    for place in range(start, start + length):
+        weight = pow(2, LENGTH - 1 - place, 11)
+        totals = {
+            f"{text}{digit}": (total + weight * digit) % 11
+            for text, total in totals.items()
+            for digit in range(10)
+        }
+    return totals
 
 
 # The sum of seventeen products as five look-ups: city, county, year, day, and the sequence number.
@@ -49,24 +54,30 @@ _UNKNOWN_REGION: Final[Issues] = ("id_region_unknown",)
 
 
 def check_character(body: str) -> str:
-    """Return the 18th character for the first 17, which are ASCII digits."""
-    total = (
-        _CITY[int(body[:3])]
-        + _COUNTY[int(body[3:6])]
-        + _YEAR[int(body[6:10])]
-        + _DAY[int(body[10:14])]
-        + _SEQUENCE[int(body[14:17])]
-    )
-    return _CHECK_CHARACTERS[total % 11]
+    """Return the 18th character for the first 17. Raises KeyError when one of them is no ASCII digit."""
+    return _CHECK_CHARACTERS[
+        (
+            _CITY[body[:3]]
+            + _COUNTY[body[3:6]]
+            + _YEAR[body[6:10]]
+            + _DAY[body[10:14]]
+            + _SEQUENCE[body[14:17]]
+        )
+        % 11
+    ]
 
 
 def is_valid(number: str) -> bool:
     """Return whether ``number`` is a canonical 18-character number: shape, birth date and check character."""
-    return (
-        _SHAPE.fullmatch(number) is not None
-        and check_character(number) == number[17]
-        and _birth_date(number[6:14]) is not None
-    )
+    try:
+        return (
+            len(number) == LENGTH
+            and check_character(number) == number[17]
+            and number[0] != "0"
+            and _birth_date(number[6:14]) is not None
+        )
+    except KeyError:
+        return False
 
 
 def sex_of(number: str) -> str:
@@ -87,21 +98,25 @@ def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
     """
     if value is None:
         return None, NONE
-    number = value
+    if not is_valid(value):
+        return _mend(value)
+    return value, NONE if value[:PROVINCE_DIGITS] in _PROVINCES else _UNKNOWN_REGION
+
+
+def _mend(value: str) -> tuple[str | None, Issues]:
+    number = squeeze(value).replace("-", "").replace("x", "X").replace("×", "X")
+    if number in MISSING:
+        return None, NONE
+    if is_repeated(number):
+        return None, ("placeholder",)
+    if len(number) == OLD_LENGTH:
+        return _upgrade(number)
     if _SHAPE.fullmatch(number) is None:
-        number = squeeze(value).replace("-", "").replace("x", "X").replace("×", "X")
-        if number in MISSING:
-            return None, NONE
-        if is_repeated(number):
-            return None, ("placeholder",)
-        if len(number) == OLD_LENGTH:
-            return _upgrade(number)
-        if _SHAPE.fullmatch(number) is None:
-            return None, ("id_characters",) if len(number) == LENGTH else ("id_length",)
-    if check_character(number) != number[17]:
-        return None, ("placeholder",) if is_repeated(number) else ("id_checksum",)
+        return None, ("id_characters",) if len(number) == LENGTH else ("id_length",)
     if _birth_date(number[6:14]) is None:
         return None, ("id_birth_date",)
+    if check_character(number) != number[17]:
+        return None, ("id_checksum",)
     return number, NONE if number[:PROVINCE_DIGITS] in _PROVINCES else _UNKNOWN_REGION
 
 

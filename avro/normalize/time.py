@@ -33,7 +33,9 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _COMPACT: Final = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})([0-9]{2})")
 _COMPACT_LENGTH: Final = 14
 _compact_day: Final = remembering(normalize_date)
-_ISO: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})")
+_ISO: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+)
 
 
 def normalize_instant(value: int | None, unit: int, ahead: int = 0) -> Instant:

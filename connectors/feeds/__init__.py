@@ -1,4 +1,4 @@
-"""Feeds: which tables are captured, what their columns mean, whom their rows mention. The format is in docs/feeds.md."""
+"""Feeds: which tables are captured, what their columns mean, whom their rows mention. See docs/feeds.md."""
 
 from connectors.feeds.catalog import Catalog
 from connectors.feeds.definition import Department

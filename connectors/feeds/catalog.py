@@ -35,7 +35,9 @@ class Catalog:
         chosen = folder or FEED_FOLDER
         files = sorted(chosen.glob("*.yaml"))
         if not files:
-            raise FeedError(f"{chosen}: there is no feed file (*.yaml) in this folder; name another or add one")
+            raise FeedError(
+                f"{chosen}: there is no feed file (*.yaml) in this folder; name another or add one"
+            )
         return cls.of_files(files, schemas)
 
     @classmethod
@@ -47,14 +49,18 @@ class Catalog:
         for path in files:
             department = read_department(path)
             if department.name in departments:
-                raise FeedError(f"{path}:1: department {department.name} has another file; put its feeds into one")
+                raise FeedError(
+                    f"{path}:1: department {department.name} has another file; put its feeds into one"
+                )
             departments[department.name] = department
             for definition in department.feeds:
                 feed = Feed(department, definition, schemas or SCHEMA_FOLDER)
                 if feed.id in feeds:
                     definition.place.fail(f"feed {feed.id} stands twice; rename or remove one")
                 if feed.topic in topics:
-                    definition.place.fail(f"table {feed.table} is already captured by feed {topics[feed.topic]}")
+                    definition.place.fail(
+                        f"table {feed.table} is already captured by feed {topics[feed.topic]}"
+                    )
                 feeds[feed.id] = feed
                 topics[feed.topic] = feed.id
         return cls(tuple(departments.values()), tuple(feeds.values()))
@@ -75,7 +81,9 @@ class Catalog:
         try:
             return self._departments[name]
         except KeyError:
-            raise FeedError(f"there is no department '{name}'; known are {', '.join(self._departments)}") from None
+            raise FeedError(
+                f"there is no department '{name}'; known are {', '.join(self._departments)}"
+            ) from None
 
     def feeds_of(self, department: str) -> tuple[Feed, ...]:
         """Return a department's feeds."""

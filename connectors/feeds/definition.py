@@ -114,14 +114,17 @@ def read_department(path: Path) -> Department:
 
 def _feed(department: str, place: Located) -> FeedDefinition:
     entries = place.fields(
-        ("type", "title", "key", "freshness", "retention", "authority", "columns", "mentions"), ("table", "excluded")
+        ("type", "title", "key", "freshness", "retention", "authority", "columns", "mentions"),
+        ("table", "excluded"),
     )
     kind = _name(entries["type"])
     columns = tuple(_column(name, key, value) for name, key, value in entries["columns"].entries())
     names = {column.name for column in columns}
     key = tuple(_key_column(item, names) for item in entries["key"].items())
     if not key:
-        entries["key"].fail("the table's primary key is wanted: a feed without one cannot tell its rows apart")
+        entries["key"].fail(
+            "the table's primary key is wanted: a feed without one cannot tell its rows apart"
+        )
     if len(set(key)) != len(key):
         entries["key"].fail("a column stands twice in the key")
     retention = entries["retention"].text()
@@ -152,7 +155,9 @@ def _column(name: str, key: Located, value: Located) -> Column:
     takes = outputs[0].rule.takes
     for output in outputs[1:]:
         if output.rule.takes is not takes:
-            output.place.fail(f"rule {output.rule_name} takes another type than rule {outputs[0].rule_name} above")
+            output.place.fail(
+                f"rule {output.rule_name} takes another type than rule {outputs[0].rule_name} above"
+            )
     return Column(name, takes, outputs, key)
 
 

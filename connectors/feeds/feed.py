@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from avro.change import Change, Op
 from avro.codec import RecordCodec
-from avro.normalize import RESIDENT_ID, contradictions, finding_rules
+from avro.normalize import RESIDENT_ID, contradictions, finding_rules, is_valid_resident_id
 from avro.record import PERSON_ELEMENTS, Finding, Mention, Record
 from avro.schema import SCHEMA_FOLDER
 from connectors.errors import FeedMismatchError
@@ -42,7 +42,9 @@ class Feed:
     names nor excludes; they are dropped.
     """
 
-    def __init__(self, department: Department, definition: FeedDefinition, schemas: Path = SCHEMA_FOLDER) -> None:
+    def __init__(
+        self, department: Department, definition: FeedDefinition, schemas: Path = SCHEMA_FOLDER
+    ) -> None:
         self.definition = definition
         self.department = department.name
         self.type = definition.type
@@ -107,7 +109,7 @@ class Feed:
         raw: dict[str, Any] = {}
         elements = dict(self._nothing)
         findings: list[Finding] = []
-        for column, takes, outputs in self._steps:
+        for column, takes, field, normalize, about in self._steps:
             try:
                 value = after[column]
             except KeyError:
@@ -117,11 +119,9 @@ class Feed:
             if type(value) is not takes and value is not None:
                 raise self._wrong_type(column, takes)
             raw[column] = value
-            for field, normalize, about in outputs:
-                result, issues = normalize(value)
-                elements[field] = result
-                if issues:
-                    findings += [_finding(about, rule, value) for rule in issues]
+            elements[field], issues = normalize(value)
+            if issues:
+                findings += [_finding(about, rule, value) for rule in issues]
         for column, field, normalize_in, context, about in self._context_steps:
             if column in raw:
                 elements[field], issues = normalize_in(raw[column], elements[context])
@@ -129,12 +129,13 @@ class Feed:
                     findings += [_finding(about, rule, raw[column]) for rule in issues]
         if len(after) != len(raw):
             self.unknown_columns |= after.keys() - self._known
-        for id_field, sex_field, birth_field, sources in self._checks:
-            for element in contradictions(
-                elements[id_field],
-                elements[sex_field] if sex_field else None,
-                elements[birth_field] if birth_field else None,
-            ):
+        for id_field, is_resident, sex_field, birth_field, sources in self._checks:
+            number = elements[id_field]
+            if number is None or not (is_resident or is_valid_resident_id(number)):
+                continue
+            sex = elements[sex_field] if sex_field else None
+            birth_date = elements[birth_field] if birth_field else None
+            for element in contradictions(number, sex, birth_date):
                 column, about = sources[element]
                 findings.append(_finding(about, "contradicts_id_number", raw[column]))
         return raw, elements, findings
@@ -150,7 +151,7 @@ class Feed:
                 elif "id_number" in kept:
                     kept = (*kept, "id_type")
             if plan.role == SELF or kept or any(value is not None for value in values):
-                people.append(Mention(plan.role, plan.ordinal, *values, kept))
+                people.append(_mention(plan.role, plan.ordinal, *values, kept))
         return tuple(people)
 
     def _record(
@@ -197,6 +198,8 @@ class Feed:
         )
 
 
+# By position: a struct's keyword arguments cost twice as much. The order is PERSON_ELEMENTS'.
+_mention: Final = cast(Callable[..., Mention], Mention)
 _ID_TYPE: Final = PERSON_ELEMENTS.index("id_type")
 _ID_NUMBER: Final = PERSON_ELEMENTS.index("id_number")
 
@@ -205,5 +208,3 @@ def _finding(about: tuple[str, str, int], rule: str, value: Any) -> Finding:
     element, role, ordinal = about
     original = value if isinstance(value, str) else _encode(value).decode()
     return Finding(element, rule, finding_rules()[rule].severity.value, original, role, ordinal)
-
-

@@ -102,7 +102,9 @@ def read_yaml(path: Path) -> Located:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FeedError(f"{path}: cannot be read: {type(error).__name__}; is it a UTF-8 file that you may read?") from error
+        raise FeedError(
+            f"{path}: cannot be read: {type(error).__name__}; is it UTF-8, may you read it?"
+        ) from error
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:

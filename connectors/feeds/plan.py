@@ -10,7 +10,8 @@ import msgspec
 
 from avro.elements import Element, ElementType, element_of, elements
 from avro.errors import SchemaError
-from avro.normalize import ContextRule
+from avro.normalize import ContextRule, Issues
+from avro.normalize.issues import NONE
 from avro.normalize.rules import ContextNormalizer, Normalizer
 from avro.record import PERSON_ELEMENTS
 from avro.schema import record_schema
@@ -28,15 +29,17 @@ class About(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One column: the type of its value, and for each field that it fills the function."""
+    """A field and the column that fills it: the type of the column's value, and the function."""
 
     column: str
     takes: type
-    outputs: tuple[tuple[str, Normalizer, About], ...]
+    field: str
+    normalize: Normalizer
+    about: About
 
 
 class ContextStep(NamedTuple):
-    """A field whose function needs the value of another field, ``context``, as well."""
+    """A field whose function needs the value of another field, ``context``, as well: it runs after the plain ones."""
 
     column: str
     field: str
@@ -57,9 +60,11 @@ class MentionPlan(NamedTuple):
 
 
 class Check(NamedTuple):
-    """Fields of one mention that must agree with its ID number. ``sources``: element → its column and finding place."""
+    """Fields of one mention that must agree with its ID number. ``is_resident`` as in `MentionPlan`; ``sources``:
+    element → its column and finding place."""
 
     id_field: str
+    is_resident: bool
     sex_field: str | None
     birth_field: str | None
     sources: Mapping[str, tuple[str, About]]
@@ -90,7 +95,9 @@ def plan_feed(feed: str, definition: FeedDefinition, schemas: Path) -> Plan:
         context_steps=context_steps,
         mentions=mentions,
         checks=tuple(filter(None, (_check(plan, columns) for plan in mentions))),
-        nothing={name: [] if element.type is ElementType.STRINGS else None for name, element in fields.items()},
+        nothing={
+            name: [] if element.type is ElementType.STRINGS else None for name, element in fields.items()
+        },
         fields_of={
             column.name: tuple(output.field for output in column.outputs) for column in definition.columns
         },
@@ -107,13 +114,17 @@ def _schema_elements(feed: str, definition: FeedDefinition, schemas: Path) -> di
         definition.place.fail(f"feed {feed}: its Avro schema does not fit: {error}")
 
 
-def _outputs_by_field(definition: FeedDefinition, fields: Mapping[str, Element], feed: str) -> dict[str, Output]:
+def _outputs_by_field(
+    definition: FeedDefinition, fields: Mapping[str, Element], feed: str
+) -> dict[str, Output]:
     outputs: dict[str, Output] = {}
     for column in definition.columns:
         for output in column.outputs:
             element = fields.get(output.field)
             if element is None:
-                output.place.fail(f"field '{output.field}' is not in the feed's Avro schema ({feed}); add it there")
+                output.place.fail(
+                    f"field '{output.field}' is not in the feed's Avro schema ({feed}); add it there"
+                )
             if output.field in outputs:
                 line = outputs[output.field].place.line
                 output.place.fail(f"field '{output.field}' is filled here and in line {line}; remove one")
@@ -125,7 +136,9 @@ def _outputs_by_field(definition: FeedDefinition, fields: Mapping[str, Element],
             outputs[output.field] = output
     for name in fields:
         if name not in outputs:
-            definition.place.fail(f"no column fills field '{name}' of the feed's Avro schema; name one or remove it")
+            definition.place.fail(
+                f"no column fills field '{name}' of the feed's Avro schema; name one or remove it"
+            )
     return outputs
 
 
@@ -160,21 +173,30 @@ def _steps(
     steps = []
     context_steps = []
     for column in definition.columns:
-        plain = []
         for output in column.outputs:
             about = abouts[output.field]
+            normalize: Normalizer = _later
             if isinstance(output.rule, ContextRule):
                 context = getattr(output.parameters, output.rule.context)
                 if context not in outputs or isinstance(outputs[context].rule, ContextRule):
-                    output.place.fail(f"{output.rule.context}: '{context}' is no field that a plain rule fills")
-                context_steps.append(ContextStep(column.name, output.field, output.rule.normalize, context, about))
+                    output.place.fail(
+                        f"{output.rule.context}: '{context}' is no field that a plain rule fills"
+                    )
+                context_steps.append(
+                    ContextStep(column.name, output.field, output.rule.normalize, context, about)
+                )
             else:
                 try:
-                    plain.append((output.field, output.rule.build(output.parameters), about))
+                    normalize = output.rule.build(output.parameters)
                 except ValueError as error:
                     output.place.fail(f"rule {output.rule_name}: {error}")
-        steps.append(Step(column.name, column.takes, tuple(plain)))
+            steps.append(Step(column.name, column.takes, output.field, normalize, about))
     return tuple(steps), tuple(context_steps)
+
+
+def _later(value: object) -> tuple[None, Issues]:
+    """Stand in a plain step for a context step, which follows."""
+    return None, NONE
 
 
 def _mention(mention: MentionDefinition, outputs: Mapping[str, Output]) -> MentionPlan:
@@ -194,9 +216,9 @@ def _check(plan: MentionPlan, columns: Mapping[str, str]) -> Check | None:
     of = dict(plan.known)
     if "id_number" not in of or not ("sex" in of or "birth_date" in of):
         return None
-    sources = {
+    sources: dict[str, tuple[str, About]] = {
         element: (columns[of[element]], About(element, plan.role, plan.ordinal))
         for element in ("sex", "birth_date")
         if element in of
     }
-    return Check(of["id_number"], of.get("sex"), of.get("birth_date"), sources)
+    return Check(of["id_number"], plan.is_resident, of.get("sex"), of.get("birth_date"), sources)
