@@ -141,12 +141,17 @@ class Demo:
     def finish(self) -> Result:
         """Wait until everything committed in the sources is queryable, and count both sides."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        result = self._compare()
-        while not result.complete and time.monotonic() < deadline:
+        while True:
+            try:
+                result = self._compare()
+                if result.complete or time.monotonic() > deadline:
+                    return result
+            except TransientError:
+                # The store may be starting again; only one that stays away is an error.
+                if time.monotonic() > deadline:
+                    raise
             self._say("waiting for the last changes")
             time.sleep(0.5)
-            result = self._compare()
-        return result
 
     def _compare(self) -> Result:
         assert self._simulator is not None

@@ -15,6 +15,7 @@ import faust
 import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from faust.exceptions import ConsumerNotStarted
 
 from avro.errors import RegistryUnavailableError
 from monitoring.http import Health, HttpServer
@@ -59,9 +60,11 @@ class Process:
 
     def _assignment(self) -> str:
         app = self._app
-        if app is None or app.rebalancing or not app.consumer.assignment():
-            return "no partitions assigned yet"
-        return ""
+        try:
+            assigned = app is not None and not app.rebalancing and bool(app.consumer.assignment())
+        except ConsumerNotStarted:
+            assigned = False
+        return "" if assigned else "no partitions assigned yet"
 
     async def run(self, start: Callable[[], Awaitable[faust.App]]) -> int:
         """Serve, build the application with ``start`` (repeated while it raises for what is away), run it.

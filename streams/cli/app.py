@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 import typer
@@ -32,5 +33,6 @@ def build() -> typer.Typer:
         add_completion=False,
     )
     for name in MODULES:
-        import_module(f"streams.cli.{name}").register(app)
+        if find_spec(f"streams.cli.{name}"):
+            import_module(f"streams.cli.{name}").register(app)
     return app
