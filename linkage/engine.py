@@ -95,12 +95,16 @@ class Engine:
         return outputs
 
     def supersedes(self, record: Record) -> bool:
-        """Return whether the state holds an equal or newer state of the record's key: applying it changes
+        """Say whether an equal or newer state of the record's key is known: applying it would change
         nothing."""
-        feed = self.state.feed(record.feed)
-        if _awaits(feed.rows.get(record.key), record):
-            return record.version < feed.truncated
-        return record.version < feed.truncated or record.version <= feed.version_of(record.key)
+        feed = self.state.feeds.get(record.feed)
+        if feed is None:
+            return False
+        if record.version < feed.truncated:
+            return True
+        return record.version <= feed.version_of(record.key) and not _awaits(
+            feed.rows.get(record.key), record
+        )
 
     def _record(self, step: Step, record: Record) -> Outcome:
         if self.supersedes(record):
@@ -232,5 +236,6 @@ class Engine:
 
 
 def _awaits(row: RowState | None, record: Record) -> bool:
-    """Return whether ``row`` stands in for this create: the delete of its key change, of the same version, made it."""
+    """Say whether ``row`` stands in for this very create: the delete half of its key change was here
+    before."""
     return row is not None and row.placeholder and record.version == row.version and not record.is_deleted

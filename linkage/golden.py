@@ -12,93 +12,112 @@ them when its records differ.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from operator import itemgetter
 from typing import Final
 
+import msgspec
+
 from avro.record import PERSON_ELEMENTS
-from linkage.outputs import Values
+from linkage.outputs import Value, Values
 from linkage.state import MentionState
 
 DIGEST_BYTES: Final = 8
 """Two golden records of one person with one digest, of which the second would not be published, are one in
 2**64."""
 
-_quote = json.JSONEncoder(ensure_ascii=False).encode
-_quote_feed = lru_cache(1024)(_quote)
-_ELEMENT_KEYS: Final = tuple([f"{_quote(element)}:{{" for element in PERSON_ELEMENTS])
-_ELEMENTS: Final = range(len(PERSON_ELEMENTS))
-_first: Final = itemgetter(0)
+_CACHE_SIZE: Final = 65_536
+_encode: Final = msgspec.json.Encoder().encode
+_pack: Final = msgspec.msgpack.Encoder().encode
+_ALONE: Final = '"agree":[],"disagree":[]}'
+
+
+def _quote(text: str) -> str:
+    return _encode(text).decode()
+
+
+_OPENINGS: Final = tuple([f"{_quote(element)}:{{" for element in PERSON_ELEMENTS])
 
 
 def golden_record(mentions: Sequence[MentionState]) -> tuple[Values, str]:
     """Return the surviving values and their provenance for the mentions of one person, at least one."""
     if len(mentions) == 1:
         return _single(mentions[0])
-    ranked = sorted(
-        [((-mention.row.source_time, mention.order), mention) for mention in mentions], key=_first
-    )
-    recent = [
-        (mention, mention.values, mention.row.feed.ranks, mention.row.feed.name) for _, mention in ranked
-    ]
-    values: list[str | int | None] = []
+    recent = sorted(mentions, key=_recency)
+    feeds = [mention.row.feed for mention in recent]
+    names = tuple(sorted({feed.name for feed in feeds}))
+    bits = [1 << names.index(feed.name) for feed in feeds]
+    everybody = (1 << len(names)) - 1
+    count = len(recent)
+    places = range(count)
+    values: list[Value] = []
     parts: list[str] = []
     sources: dict[int, str] = {}
-    for element in _ELEMENTS:
-        winner: MentionState | None = None
-        value: str | int | None = None
-        best = own = 0
-        several = False
-        for index, (mention, candidate, ranks, _) in enumerate(recent):
-            if candidate[element] is None:
-                continue
-            rank = ranks[element]
-            if winner is None:
-                winner, value, best, own = mention, candidate[element], rank, index
-            else:
-                several = True
-                if rank < best:
-                    winner, value, best, own = mention, candidate[element], rank, index
+    columns = zip(*[mention.values for mention in recent], strict=True)
+    ranks = zip(*[feed.ranks for feed in feeds], strict=True)
+    for opening, column, rank in zip(_OPENINGS, columns, ranks, strict=True):
+        missing = column.count(None)
+        if not missing:
+            winner = rank.index(min(rank))
+        elif missing == count:
+            values.append(None)
+            continue
+        else:
+            winner = min([(rank[index], index) for index in places if column[index] is not None])[1]
+        value = column[winner]
         values.append(value)
-        if winner is None:
+        if winner not in sources:
+            sources[winner] = _source(recent[winner])
+        own = bits[winner]
+        if column.count(value) == count:
+            parts.append(f"{opening}{sources[winner]}{_witnesses(names, everybody & ~own, 0)}")
             continue
-        source = sources.get(own)
-        if source is None:
-            source = sources[own] = _source(winner)
-        if not several:
-            parts.append(f'{_ELEMENT_KEYS[element]}{source}"agree":[],"disagree":[]}}')
-            continue
-        agree: set[str] = set()
-        disagree: set[str] = set()
-        for mention, candidate, _, feed in recent:
-            other = candidate[element]
-            if other is not None and mention is not winner:
-                (agree if other == value else disagree).add(feed)
-        agree.discard(recent[own][3])
-        parts.append(f'{_ELEMENT_KEYS[element]}{source}"agree":{_list(agree)},"disagree":{_list(disagree)}}}')
+        agree = disagree = 0
+        for bit, other in zip(bits, column, strict=True):
+            if other == value:
+                agree |= bit
+            elif other is not None:
+                disagree |= bit
+        parts.append(f"{opening}{sources[winner]}{_witnesses(names, agree & ~own, disagree)}")
     return tuple(values), "{" + ",".join(parts) + "}"
 
 
+def _recency(mention: MentionState) -> tuple[int, str, str, str, int]:
+    row = mention.row
+    return -row.source_time, row.feed.name, row.key, mention.role, mention.ordinal
+
+
 def _single(mention: MentionState) -> tuple[Values, str]:
-    tail = f'{_source(mention)}"agree":[],"disagree":[]}}'
-    parts = [_ELEMENT_KEYS[element] + tail for element in _ELEMENTS if mention.values[element] is not None]
+    tail = _source(mention) + _ALONE
+    parts = [
+        opening + tail for opening, value in zip(_OPENINGS, mention.values, strict=True) if value is not None
+    ]
     return mention.values, "{" + ",".join(parts) + "}"
 
 
 def _source(mention: MentionState) -> str:
     row = mention.row
-    department, table = _quote_feed(row.feed.department), _quote_feed(row.feed.table)
-    return f'"department":{department},"table":{table},"key":{_quote(row.key)},"since":{row.source_time},'
+    return f'{_table(row.feed.department, row.feed.table)}"key":{_quote(row.key)},"since":{row.source_time},'
 
 
-def _list(feeds: set[str]) -> str:
-    return "[" + ",".join([_quote_feed(feed) for feed in sorted(feeds)]) + "]" if feeds else "[]"
+@lru_cache(_CACHE_SIZE)
+def _table(department: str, table: str) -> str:
+    return f'"department":{_quote(department)},"table":{_quote(table)},'
+
+
+@lru_cache(_CACHE_SIZE)
+def _witnesses(names: tuple[str, ...], agree: int, disagree: int) -> str:
+    """Return the end of an element's provenance; ``agree`` and ``disagree`` are sets of ``names``, as
+    bits."""
+    if not agree and not disagree:
+        return _ALONE
+    lists = [
+        [name for index, name in enumerate(names) if chosen >> index & 1] for chosen in (agree, disagree)
+    ]
+    return f'"agree":{_encode(lists[0]).decode()},"disagree":{_encode(lists[1]).decode()}}}'
 
 
 def digest_of(values: Values, provenance: str, mention_count: int) -> bytes:
     """Return a short digest of a golden record, the same in every process."""
-    text = f"{mention_count}\0{values!r}\0{provenance}"
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return blake2b(_pack((values, provenance, mention_count)), digest_size=DIGEST_BYTES).digest()

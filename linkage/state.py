@@ -101,11 +101,6 @@ class MentionState:
         self.person: PersonEntry | None = None
         self.rule = Rule.ONLY_MENTION
 
-    @property
-    def order(self) -> tuple[str, str, str, int]:
-        """The mention's place among all mentions, wherever and whenever it came."""
-        return self.row.feed.name, self.row.key, self.role, self.ordinal
-
 
 class PersonEntry:
     """An active person. ``digest`` is of the golden record as it was last published."""

@@ -59,7 +59,7 @@ def mention(**values: object) -> Mention:
     return msgspec.structs.replace(WANG, **values)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(sources())
 def test_store_shows_what_the_source_holds(source: Source) -> None:
     _, tables = run(source.events)
@@ -70,7 +70,7 @@ def test_store_shows_what_the_source_holds(source: Source) -> None:
     tables.check(lives)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(sources(), st.randoms(use_true_random=False), st.data())
 def test_partition_and_golden_records_do_not_depend_on_order(
     source: Source, rng: random.Random, data: st.DataObject
@@ -87,7 +87,7 @@ def test_partition_and_golden_records_do_not_depend_on_order(
         assert sorted([sorted([live.place for live in cluster]) for cluster in clusters.values()]) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(sources(), st.lists(st.integers(1, 5), min_size=1, max_size=40))
 def test_outputs_do_not_depend_on_batches(source: Source, sizes: list[int]) -> None:
     log = numbered(source.events)
@@ -101,7 +101,7 @@ def test_outputs_do_not_depend_on_batches(source: Source, sizes: list[int]) -> N
     assert encoded(cut) == encoded(whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     sources(12), st.lists(st.tuples(people(), st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=4)
 )
@@ -123,7 +123,7 @@ def test_deleting_is_as_if_never_seen(
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(sources())
 def test_every_id_resolves_and_none_comes_twice(source: Source) -> None:
     engine = Engine(1, AUTHORITY)
@@ -142,7 +142,7 @@ def test_every_id_resolves_and_none_comes_twice(source: Source) -> None:
     assert known - ended == {f"P{number:010d}" for number in engine.state.persons}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(sources())
 def test_one_output_for_each_identity_and_person_of_an_entry(source: Source) -> None:
     engine = Engine(1, AUTHORITY)
@@ -163,7 +163,7 @@ def test_one_output_for_each_identity_and_person_of_an_entry(source: Source) -> 
                 assert output.version == log_version(1, entry.offset)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(sources(), st.data())
 def test_redelivery_is_superseded_and_changes_nothing(source: Source, data: st.DataObject) -> None:
     engine, _ = run(source.events)
