@@ -17,7 +17,7 @@ FEED_FOLDER: Final = Path(__file__).parent
 
 
 class Catalog:
-    """Feeds, by the names that others know them by. A file is ``<department>.yaml``."""
+    """Feeds, by the names that others know them by."""
 
     def __init__(self, departments: tuple[Department, ...], feeds: tuple[Feed, ...]) -> None:
         self.departments = departments
@@ -28,7 +28,10 @@ class Catalog:
 
     @classmethod
     def load(cls, folder: Path | None = None, schemas: Path | None = None) -> Catalog:
-        """Return the catalogue of a folder of feed files and one of Avro schemas; renkou's own when None.
+        """Return the catalogue of a folder of feed files, renkou's own when None.
+
+        ``schemas`` is the folder of the Avro schemas; when None, the folder ``schemas`` beside the feed files where
+        it has the feed's, else renkou's own.
 
         Raises FeedError, whose message begins with file and line.
         """
@@ -42,7 +45,7 @@ class Catalog:
 
     @classmethod
     def of_files(cls, files: list[Path], schemas: Path | None = None) -> Catalog:
-        """Return the catalogue of these feed files. Raises FeedError."""
+        """Return the catalogue of these feed files, with ``schemas`` as in `load`. Raises FeedError."""
         departments: dict[str, Department] = {}
         feeds: dict[str, Feed] = {}
         topics: dict[str, str] = {}
@@ -54,7 +57,9 @@ class Catalog:
                 )
             departments[department.name] = department
             for definition in department.feeds:
-                feed = Feed(department, definition, schemas or SCHEMA_FOLDER)
+                feed = Feed(
+                    department, definition, schemas or _schemas_for(path, department.name, definition.type)
+                )
                 if feed.id in feeds:
                     definition.place.fail(f"feed {feed.id} stands twice; rename or remove one")
                 if feed.topic in topics:
@@ -102,3 +107,8 @@ class Catalog:
             )
             for element in PERSON_ELEMENTS
         }
+
+
+def _schemas_for(path: Path, department: str, kind: str) -> Path:
+    beside = path.parent / "schemas"
+    return beside if (beside / department / f"{kind}.avsc").exists() else SCHEMA_FOLDER

@@ -38,7 +38,7 @@ class Feed:
 
     ``id`` is ``<department>.<type>``, ``topic`` where its changes are captured, ``store_table`` its table in the
     store. ``columns`` and ``key`` name the source's columns, in the feed's order. ``roles`` maps each role to how many
-    people a row can mention in it. ``unknown_columns`` collects columns that came and that the definition neither
+    people a row can mention in it; ``schemas`` is the folder of its Avro schema. ``unknown_columns`` collects columns that came and that the definition neither
     names nor excludes; they are dropped.
     """
 
@@ -61,7 +61,7 @@ class Feed:
         self.authority = definition.authority
         self.freshness = definition.freshness
         self.unknown_columns: set[str] = set()
-        self._schemas = schemas
+        self.schemas = schemas
         plan = plan_feed(self.id, definition, schemas)
         self._steps: tuple[Step, ...] = plan.steps
         self._context_steps: tuple[ContextStep, ...] = plan.context_steps
@@ -75,7 +75,7 @@ class Feed:
     @cached_property
     def codec(self) -> RecordCodec:
         """The codec of this feed's records."""
-        return RecordCodec(self.id, self._schemas)
+        return RecordCodec(self.id, self.schemas)
 
     def normalize(self, change: Change) -> Normalized:
         """Return the record of a change of this feed; not for a truncate, which is about no row.

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from avro.elements import element_of
-from avro.schema import SCHEMA_FOLDER, feed_schema
+from avro.schema import feed_schema
 from connectors.errors import FeedError
 from connectors.feeds import FEED_FOLDER, Catalog, Feed
 from connectors.feeds.source_check import check_source
@@ -37,7 +37,10 @@ def register(app: typer.Typer) -> None:
             list[Path] | None, typer.Argument(metavar="[FILE]…", help="Feed files; without, those in use.")
         ] = None,
         schemas: Annotated[
-            Path | None, typer.Option(help="Folder of the feeds' Avro schemas; default: renkou's own.")
+            Path | None,
+            typer.Option(
+                help="Folder of the feeds' Avro schemas; default: 'schemas' beside the files, else renkou's own."
+            ),
         ] = None,
         source: Annotated[
             list[str] | None,
@@ -153,7 +156,7 @@ def _summary(feed: Feed) -> dict[str, Any]:
 
 
 def _columns(feed: Feed) -> list[dict[str, Any]]:
-    fields = {field["name"]: field for field in feed_schema(feed.id, SCHEMA_FOLDER)["fields"]}
+    fields = {field["name"]: field for field in feed_schema(feed.id, feed.schemas)["fields"]}
     described = {name: element_of(field) for name, field in fields.items()}
     return [
         {
