@@ -47,7 +47,13 @@ class _Own:
     """The store opened by this process."""
 
     def __init__(self, store: EmbeddedStore) -> None:
-        self._readers = Readers(store, count=1)
+        store.acquire()
+        self._store = store
+        try:
+            self._readers = Readers(store, count=1)
+        except BaseException:
+            store.release()
+            raise
 
     def blocks(self, query: str, output: str, parameters: Mapping[str, str] | None = None) -> Iterator[bytes]:
         with self._readers.query(query, default_format=output, parameters=parameters) as result:
@@ -55,6 +61,7 @@ class _Own:
 
     def close(self) -> None:
         self._readers.close()
+        self._store.release()
 
 
 class _Remote:
@@ -124,7 +131,6 @@ def open_access(data: Path) -> Access:
         raise StoreError(
             f"{data}: there is no store; name its folder with --data, or make one: renkou up, renkou replay"
         )
-    store.prepare()
     return _Own(store)
 
 

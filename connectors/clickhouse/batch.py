@@ -8,7 +8,7 @@ from typing import Final
 from avro import version as versions
 from avro.codec import DatumCodec
 from avro.record import DeadLetter, Mark, MarkKind, Record
-from connectors.clickhouse.schema import DEAD_LETTER, FRONTIER, SOURCE_STATE
+from connectors.clickhouse.shared import DEAD_LETTER, FRONTIER, SOURCE_STATE
 
 _dead_letters: Final = DatumCodec(DEAD_LETTER)
 _frontiers: Final = DatumCodec(FRONTIER)

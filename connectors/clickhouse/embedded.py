@@ -8,6 +8,7 @@ The process must not fork after the engine is open: a child hangs at its first q
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +36,6 @@ _CONFIG: Final = """<clickhouse>
 </clickhouse>
 """
 
-_LOCKED: Final = "Cannot lock file"
 _OTHER_PATH: Final = "already initialized with path"
 
 
@@ -48,6 +48,7 @@ class EmbeddedStore:
         self.incoming = self.path / "incoming"
         self.config = self.path / "config.xml"
         self.ballast = self.path / "ballast"
+        self._lock: int | None = None
 
     @property
     def exists(self) -> bool:
@@ -59,8 +60,11 @@ class EmbeddedStore:
         """What a handle of the engine is opened with; all handles of a process must have the same."""
         return f"{self.engine_path}?config-file={self.config}"
 
-    def prepare(self, memory_bytes: int = MEMORY_BYTES) -> None:
-        """Make the folder ready to be opened. Raises StoreError, StoreUnavailableError."""
+    def acquire(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        """Make the folder if it is missing, and this process its owner until `release`, or until it dies.
+
+        Raises StoreError: another process owns it, or the folder cannot be written.
+        """
         if any(character in str(self.path) for character in "?&#%"):
             raise StoreError(
                 f"{self.path}: the engine cannot open a path with ? & # or %; choose another --data"
@@ -68,6 +72,7 @@ class EmbeddedStore:
         try:
             for folder in (self.path, self.engine_path, self.incoming, self.path / "backups"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = self._locked()
             text = _CONFIG.format(memory=memory_bytes, backups=escape(str(self.path / "backups")))
             temporary = self.config.with_suffix(".tmp")
             temporary.write_text(text, encoding="utf-8")
@@ -76,6 +81,27 @@ class EmbeddedStore:
             raise StoreError(
                 f"{self.path}: {error.strerror}; make the folder writable or choose another --data"
             ) from error
+
+    def release(self) -> None:
+        """Let another process own the folder. The engine must be closed."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _locked(self) -> int:
+        # The engine has a lock of its own, but says on standard error only that it is taken.
+        lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(lock, 20).decode()
+            os.close(lock)
+            raise StoreError(
+                f"{self.path}: process {holder} has the store open; stop it (renkou down), or let renkou sql ask it"
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        return lock
 
     def open(self) -> EmbeddedEngine:
         """Open the engine for writing. Blocks for up to some seconds. Raises StoreError,
@@ -123,10 +149,6 @@ class EmbeddedStore:
 def opening_error(error: Exception, path: Path) -> Exception:
     """Return our error for what the engine says when it cannot be opened."""
     text = str(error)
-    if _LOCKED in text:
-        return StoreError(
-            f"{path}: another process has the store open; stop it (renkou down), or let renkou sql ask it"
-        )
     if _OTHER_PATH in text:
         return StoreError(f"{path}: this process has another store open, and can have one; close that first")
     if isinstance(error, ClickHouseError) and error.code is not None:

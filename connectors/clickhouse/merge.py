@@ -23,7 +23,8 @@ from avro.record import PERSON_ELEMENTS, Record, Severity
 from connectors.clickhouse import sql
 from connectors.clickhouse.batch import Row
 from connectors.clickhouse.engine import Engine
-from connectors.clickhouse.schema import MENTIONS, FeedTable, feed_table
+from connectors.clickhouse.schema import FeedTable, feed_table
+from connectors.clickhouse.shared import MENTIONS
 from connectors.clickhouse.tables import Column
 
 UNAVAILABLE: Final = "unavailable"
@@ -88,9 +89,6 @@ class Merger:
         self._codec = DatumCodec(feed.schema)
         self._table = feed_table(feed)
         self._elements = tuple(element["name"] for element in feed.elements)
-        self._finding_fields = tuple(
-            item["name"] for item in feed.field("findings")["type"]["items"]["fields"]
-        )
 
     def merge(self, rows: Sequence[Row]) -> Merged:
         """Return the rows' datums, complete. Reads the store. Raises its errors."""
@@ -211,10 +209,7 @@ class Merger:
                     is_deleted=is_deleted == 1,
                     raw=raw,
                     elements=dict(zip(self._elements, elements, strict=True)),
-                    findings=[
-                        dict(zip(self._finding_fields, finding, strict=True))
-                        for finding in msgspec.json.decode(findings)
-                    ],
+                    findings=msgspec.json.decode(findings),
                 )
             for key, role, ordinal, version, is_deleted, *elements in self._engine.rows(
                 f"SELECT {', '.join(['key', 'role', 'ordinal', 'version', 'is_deleted', *mention_fields])}"

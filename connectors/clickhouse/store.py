@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -24,19 +25,17 @@ class Store:
     """
 
     def __init__(
-        self, engine: Engine, readers: Readers | None, writer: Writer, changes: Sequence[str]
+        self, writer: Writer, readers: Readers | None, changes: Sequence[str], close: Callable[[], None]
     ) -> None:
         self.writer = writer
         self.readers = readers
         self.changes = tuple(changes)
         self.router = APIRouter() if readers is None else router(readers)
-        self._engine = engine
+        self._close = close
 
     def close(self) -> None:
-        """Close every handle. The writer must not be writing."""
-        if self.readers is not None:
-            self.readers.close()
-        self._engine.close()
+        """Close every handle and let another process own the store. The writer must not be writing."""
+        self._close()
 
 
 def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
@@ -46,20 +45,21 @@ def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
     process opens ``path``, which is made if missing. Raises StoreError and StoreUnavailableError.
     """
     schema = store_schema(feeds)
-    embedded = EmbeddedStore(path)
-    if url:
-        engine: Engine = connect_server(url)
-    else:
-        embedded.prepare()
-        engine = embedded.open()
-    readers: Readers | None = None
-    try:
-        changes = migrate(engine, schema)
-        if not url:
+    with ExitStack() as closing:
+        engine: Engine
+        readers: Readers | None = None
+        if url:
+            engine = connect_server(url)
+            closing.callback(engine.close)
+            changes = migrate(engine, schema)
+        else:
+            embedded = EmbeddedStore(path)
+            embedded.acquire()
+            closing.callback(embedded.release)
+            engine = embedded.open()
+            closing.callback(engine.close)
+            changes = migrate(engine, schema)
             readers = Readers(embedded)
-        return Store(engine, readers, Writer(engine, feeds), changes)
-    except BaseException:
-        if readers is not None:
-            readers.close()
-        engine.close()
-        raise
+            closing.callback(readers.close)
+        writer = Writer(engine, feeds)
+        return Store(writer, readers, changes, closing.pop_all().close)

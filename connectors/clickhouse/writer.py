@@ -17,10 +17,12 @@ from avro.record import PERSON_ELEMENTS, Mark, MarkKind, Record
 from avro.schema import Schema, shared_schema
 from connectors.clickhouse import sql
 from connectors.clickhouse.batch import Batch, Row
+from connectors.clickhouse.columns import column_type
 from connectors.clickhouse.container import Container
 from connectors.clickhouse.engine import Engine, Target
 from connectors.clickhouse.merge import Merger
-from connectors.clickhouse.schema import (
+from connectors.clickhouse.schema import FeedTable, feed_table
+from connectors.clickhouse.shared import (
     DEAD_LETTER,
     DEAD_LETTERS,
     FRONTIER,
@@ -32,9 +34,6 @@ from connectors.clickhouse.schema import (
     PERSONS,
     SOURCE_STATE,
     SOURCE_STATES,
-    FeedTable,
-    column_type,
-    feed_table,
 )
 from connectors.clickhouse.tables import Table
 from connectors.errors import StoreError

@@ -1,0 +1,88 @@
+"""From an Avro field to the column that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from avro.schema import Schema
+from connectors.clickhouse.tables import Column
+from connectors.errors import StoreError
+
+_LOW_CARDINALITY: Final = frozenset(
+    {"department", "table", "role", "op", "topic", "stage", "rule", "state", "kind", "feed"}
+)
+"""Columns of few different texts, whatever the schema they come from."""
+
+_PRIMITIVES: Final = {
+    "string": "String",
+    "bytes": "String",
+    "int": "Int32",
+    "long": "Int64",
+    "float": "Float32",
+    "double": "Float64",
+    "boolean": "Bool",
+}
+_LOGICAL: Final = {
+    "date": "Date32",
+    "timestamp-millis": "DateTime64(3, 'UTC')",
+    "timestamp-micros": "DateTime64(6, 'UTC')",
+}
+
+
+def column_type(schema: Any) -> str:
+    """Return ClickHouse's spelling of the type that holds every value of an Avro type. Raises StoreError."""
+    if isinstance(schema, list):
+        branches = [branch for branch in schema if branch != "null"]
+        if len(branches) != 1:
+            raise StoreError(
+                "a union of several types has no column type; use null and one type in the .avsc"
+            )
+        inner = column_type(branches[0])
+        return inner if len(schema) == 1 or inner.startswith(("Array(", "Map(")) else f"Nullable({inner})"
+    if isinstance(schema, str):
+        if schema in _PRIMITIVES:
+            return _PRIMITIVES[schema]
+        if schema == "renkou.Version":
+            return "UInt128"
+        raise StoreError(f"Avro type {schema} has no column type; write it out in the .avsc")
+    kind = schema["type"]
+    logical = schema.get("logicalType")
+    if logical is not None:
+        if logical not in _LOGICAL:
+            raise StoreError(f"Avro's {logical} has no column type here; use a string, a date or a timestamp")
+        return _LOGICAL[logical]
+    if kind == "fixed" and schema["name"] == "Version":
+        return "UInt128"
+    if kind == "array":
+        return f"Array({column_type(schema['items'])})"
+    if kind == "map":
+        return f"Map(String, {column_type(schema['values'])})"
+    if kind == "record":
+        parts = (f"{field['name']} {column_type(field['type'])}" for field in schema["fields"])
+        return f"Tuple({', '.join(parts)})"
+    if kind == "enum":
+        return "LowCardinality(String)"
+    return column_type(kind)
+
+
+Comment = Callable[[Schema], str]
+
+
+def field_comment(field: Schema) -> str:
+    """Return what the schema says about a field."""
+    return str(field.get("doc", ""))
+
+
+def column(field: Schema, comment: Comment = field_comment) -> Column:
+    """Return the column of a record's field. Raises StoreError that names the field."""
+    name = field["name"]
+    if name == "is_deleted":
+        return Column(name, "UInt8", comment(field))
+    try:
+        kind = column_type(field["type"])
+    except StoreError as error:
+        raise StoreError(f"field {name}: {error}") from None
+    if name in _LOW_CARDINALITY and kind == "String":
+        kind = "LowCardinality(String)"
+    return Column(name, kind, comment(field))

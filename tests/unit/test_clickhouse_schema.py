@@ -1,0 +1,134 @@
+"""Tables out of Avro schemas, and how a store is brought to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avro.schema import Schema
+from connectors.clickhouse import FeedTable, open_store
+from connectors.clickhouse.columns import column_type
+from connectors.errors import StoreError
+from tests.unit.clickhouse_source import FEED, Person, Source, feed_table, rows_of, write_schema
+
+
+@pytest.mark.parametrize(
+    ("avro", "expected"),
+    [
+        ("string", "String"),
+        (["null", "string"], "Nullable(String)"),
+        (["null", {"type": "int", "logicalType": "date"}], "Nullable(Date32)"),
+        ({"type": "long", "logicalType": "timestamp-millis"}, "DateTime64(3, 'UTC')"),
+        ({"type": "long", "logicalType": "timestamp-micros"}, "DateTime64(6, 'UTC')"),
+        ({"type": "fixed", "name": "Version", "size": 16}, "UInt128"),
+        ("renkou.Version", "UInt128"),
+        ({"type": "array", "items": "string"}, "Array(String)"),
+        ({"type": "map", "values": ["null", "long"]}, "Map(String, Nullable(Int64))"),
+        ({"type": "record", "name": "r", "fields": [{"name": "a", "type": "int"}]}, "Tuple(a Int32)"),
+        ({"type": "enum", "name": "e", "symbols": ["A"]}, "LowCardinality(String)"),
+    ],
+)
+def test_column_types(avro: Any, expected: str) -> None:
+    assert column_type(avro) == expected
+
+
+@pytest.mark.parametrize(
+    "avro",
+    [
+        ["null", "string", "int"],
+        {"type": "bytes", "logicalType": "decimal", "precision": 4},
+        "renkou.Nowhere",
+        {"type": "fixed", "name": "Other", "size": 4},
+    ],
+)
+def test_types_without_a_column_are_refused(avro: Any) -> None:
+    with pytest.raises(StoreError, match=r"type"):
+        column_type(avro)
+
+
+def open_and_close(folder: Path, feed: FeedTable) -> tuple[str, ...]:
+    store = open_store(folder, "", [feed])
+    try:
+        return store.changes
+    finally:
+        store.close()
+
+
+def test_second_start_changes_nothing(tmp_path: Path) -> None:
+    feed = feed_table(write_schema(tmp_path / "schemas"))
+    assert "table police_people was created" in open_and_close(tmp_path / "store", feed)
+    assert open_and_close(tmp_path / "store", feed) == ()
+
+
+def test_optional_field_becomes_a_column_and_old_rows_have_null(tmp_path: Path) -> None:
+    source = Source(write_schema(tmp_path / "schemas"))
+    source.change(1, Person("李安", "甲路"))
+    store = open_store(tmp_path / "store", "", [feed_table(source.codec)])
+    store.writer.write(source.batch(source.log))
+    store.close()
+    wider = write_schema(tmp_path / "wider", [{"name": "phone", "type": ["null", "string"], "default": None}])
+    store = open_store(tmp_path / "store", "", [feed_table(wider)])
+    try:
+        assert store.changes == ("table police_people has a new column phone",)
+        assert rows_of(store.readers, "SELECT name, phone FROM police_people") == [
+            {"name": "李安", "phone": None}
+        ]
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("field", "complaint"),
+    [
+        (
+            {"name": "rooms", "type": ["null", "string"], "default": None},
+            r"rooms is Nullable\(Int64\) in the store",
+        ),
+        ({"name": "grade", "type": "string"}, r"new column grade is String.*make the field nullable"),
+    ],
+)
+def test_changed_type_and_required_column_are_refused(
+    tmp_path: Path, field: dict[str, Any], complaint: str
+) -> None:
+    codec = write_schema(tmp_path / "schemas")
+    open_and_close(tmp_path / "store", feed_table(codec))
+    fields = [known for known in codec.schema["fields"] if known["name"] != field["name"]] + [field]
+    changed: Schema = {**codec.schema, "fields": fields}
+    with pytest.raises(StoreError, match=f"table police_people: .*{complaint}"):
+        open_and_close(tmp_path / "store", FeedTable(FEED, changed, {"self": 1}))
+
+
+def test_every_column_of_the_contract_is_there(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store", "", [feed_table(write_schema(tmp_path / "schemas"))])
+    contract = {
+        "identities": "department table key role ordinal person_id version",
+        "mentions": "department table key role ordinal name id_number sex birth_date version",
+        "persons": "person_id state merged_into name id_number provenance version",
+        "police_people": "key raw name note topic partition offset source_time version",
+        "findings": "department table key role element rule severity original version",
+        "dead_letters": "department table topic partition offset key stage rule error state",
+        "person_history": "person_id version",
+        "frontiers": "department stage frontier lag_seconds state since",
+    }
+    try:
+        for table, columns in contract.items():
+            described = rows_of(
+                store.readers,
+                f"SELECT name, type FROM system.columns WHERE database = 'renkou' AND table = '{table}'",
+            )
+            assert set(columns.split()) <= {row["name"] for row in described}, table
+        (comment,) = rows_of(
+            store.readers,
+            "SELECT comment FROM system.columns WHERE table = 'police_people_all' AND name = 'name'",
+        )
+        assert comment == {"comment": "Name / 姓名"}
+    finally:
+        store.close()
+
+
+def test_feed_with_the_name_of_a_table_of_ours_is_refused(tmp_path: Path) -> None:
+    codec = write_schema(tmp_path / "schemas", feed="person.history")
+    with pytest.raises(StoreError, match=r"feed person\.history: .* rename the feed"):
+        open_store(tmp_path / "store", "", [FeedTable("person.history", codec.schema, {})])
