@@ -54,32 +54,32 @@ def golden_record(mentions: Sequence[MentionState]) -> tuple[Values, str]:
     values: list[Value] = []
     parts: list[str] = []
     sources: dict[int, str] = {}
+    unanimous: dict[int, str] = {}
     columns = zip(*[mention.values for mention in recent], strict=True)
     ranks = zip(*[feed.ranks for feed in feeds], strict=True)
     for opening, column, rank in zip(_OPENINGS, columns, ranks, strict=True):
-        missing = column.count(None)
-        if not missing:
-            winner = rank.index(min(rank))
-        elif missing == count:
-            values.append(None)
+        value = column[0]
+        if column.count(value) == count:  # by far the most elements: all have it alike, or none has it
+            values.append(value)
+            if value is not None:
+                winner = rank.index(min(rank))
+                end = unanimous.get(winner)
+                if end is None:
+                    source = sources[winner] = sources.get(winner) or _source(recent[winner])
+                    end = unanimous[winner] = source + _witnesses(names, everybody & ~bits[winner], 0)
+                parts.append(opening + end)
             continue
-        else:
-            winner = min([(rank[index], index) for index in places if column[index] is not None])[1]
+        winner = min([(rank[index], index) for index in places if column[index] is not None])[1]
         value = column[winner]
         values.append(value)
-        if winner not in sources:
-            sources[winner] = _source(recent[winner])
-        own = bits[winner]
-        if column.count(value) == count:
-            parts.append(f"{opening}{sources[winner]}{_witnesses(names, everybody & ~own, 0)}")
-            continue
         agree = disagree = 0
         for bit, other in zip(bits, column, strict=True):
             if other == value:
                 agree |= bit
             elif other is not None:
                 disagree |= bit
-        parts.append(f"{opening}{sources[winner]}{_witnesses(names, agree & ~own, disagree)}")
+        source = sources[winner] = sources.get(winner) or _source(recent[winner])
+        parts.append(f"{opening}{source}{_witnesses(names, agree & ~bits[winner], disagree)}")
     return tuple(values), "{" + ",".join(parts) + "}"
 
 
