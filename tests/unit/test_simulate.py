@@ -1,0 +1,385 @@
+"""The invented population and its changes, without a database."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from itertools import islice, pairwise
+from math import sqrt
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import TerminalError
+from connectors.simulate import Simulator
+from connectors.simulate.areas import COUNTY
+from connectors.simulate.changer import Changer
+from connectors.simulate.people import Family, Kind, Person
+from connectors.simulate.population import Population
+from connectors.simulate.tables import (
+    AC01,
+    BIRTH_CERTIFICATE,
+    HEALTH_RECORD,
+    HJ_HJXX,
+    HJ_RYJBXX,
+    LDRK_JZZ,
+    TABLES,
+    Entry,
+    Row,
+    Stamp,
+    Table,
+)
+from connectors.simulate.transactions import Transaction, Verb
+from connectors.simulate.truth import Truth
+
+PEOPLE = 4000
+
+
+@pytest.fixture(scope="module")
+def everything() -> tuple[Population, list[Family]]:
+    population = Population(5, PEOPLE)
+    return population, list(population.everybody())
+
+
+@pytest.fixture(scope="module")
+def population(everything: tuple[Population, list[Family]]) -> Population:
+    return everything[0]
+
+
+@pytest.fixture(scope="module")
+def families(everything: tuple[Population, list[Family]]) -> list[Family]:
+    return everything[1]
+
+
+@pytest.fixture(scope="module")
+def transactions(population: Population) -> list[Transaction]:
+    changer = Changer(population)
+    return [transaction for _ in range(5000) for transaction in changer.next()]
+
+
+def entries(families: list[Family], table: Table) -> list[Entry]:
+    return [entry for family in families for entry in family.entries if entry.table is table]
+
+
+def persons(families: list[Family]) -> list[Person]:
+    return [person for family in families for person in family.persons]
+
+
+def test_every_id_number_is_valid_invented_and_somebodys_alone(families: list[Family]) -> None:
+    everybody = persons(families)
+    for person in everybody:
+        number = person.id_number
+        digits = [10 if character == "X" else int(character) for character in number]
+        # ISO 7064 MOD 11-2 in its definition: powers of two from the right, remainder 1
+        assert sum(digit << (17 - place) for place, digit in enumerate(digits)) % 11 == 1
+        assert number[:6] in COUNTY
+        assert number[6:14] == person.birth.strftime("%Y%m%d")
+        assert int(number[16]) % 2 == person.sex % 2
+    assert len({person.id_number for person in everybody}) == len(everybody)
+    assert len({person.ident for person in everybody}) == len(everybody)
+    assert any(person.id_number.endswith("X") for person in everybody)
+
+
+def test_the_number_of_people_is_the_one_asked_for(families: list[Family]) -> None:
+    files = entries(families, HJ_RYJBXX)
+    assert len({entry.named[0].person.ident for entry in files}) == PEOPLE
+
+
+def test_keys_are_unique(families: list[Family]) -> None:
+    for table in TABLES:
+        keys = Counter(entry.key for entry in entries(families, table))
+        assert keys.most_common(1)[0][1] == 1
+
+
+def test_a_family_is_remade_as_it_was(population: Population, families: list[Family]) -> None:
+    last = {kind: population.census.count(kind) - 1 for kind in Kind}
+    chosen = [family for family in families if family.index % 50 == 3 or family.index == last[family.kind]]
+    assert len(chosen) > 30
+    for family in chosen:
+        again = population.family(family.kind, family.index)
+        assert [entry.row for entry in again.entries] == [entry.row for entry in family.entries]
+
+
+def test_another_seed_is_another_population(families: list[Family]) -> None:
+    ours = {person.id_number for person in persons(families)}
+    other = {
+        person.id_number
+        for family in islice(Population(6, 500).everybody(), 200)
+        for person in family.persons
+    }
+    assert len(ours & other) <= 2
+
+
+def near(figure: float, published: float, sample: int) -> None:
+    """The published figure, within its tenth or within what chance does to a sample of this size."""
+    allowed = max(published / 10, 4 * sqrt(published * (1 - published) / sample))
+    assert abs(figure - published) <= allowed, f"{figure:.4f} of {sample}, published {published}"
+
+
+def test_published_statistics(families: list[Family]) -> None:
+    everybody = persons(families)
+
+    rows = repeated = 0
+    for table in (HJ_RYJBXX, LDRK_JZZ, HEALTH_RECORD, AC01):
+        found = entries(families, table)
+        rows += len(found)
+        repeated += len(found) - len({entry.named[0].person.ident for entry in found})
+    near(repeated / rows, 0.153, rows)
+
+    files = Counter(entry.named[0].person.ident for entry in entries(families, HJ_RYJBXX))
+    near(sum(count > 1 for count in files.values()) / len(files), 0.12, len(files))
+
+    disagree = certificates_that_disagree(families)
+    near(sum(disagree) / len(disagree), 0.083, len(disagree))
+
+    stale = [normal(phone) != person.phone for phone, person in own_phones(families)]
+    near(sum(stale) / len(stale), 0.127, len(stale))
+
+    permits: dict[str, bool] = defaultdict(bool)
+    valid: set[str] = set()
+    for entry in entries(families, LDRK_JZZ):
+        ident = entry.named[0].person.ident
+        permits[ident] |= entry.row.jzzbh is not None  # type: ignore[union-attr]
+        if entry.row.jzzbh and entry.row.zt == "有效":  # type: ignore[union-attr]
+            valid.add(ident)
+    near(sum(not permit for permit in permits.values()) / len(permits), 0.342, len(permits))
+
+    recorded = {entry.named[0].person.ident for entry in entries(families, HEALTH_RECORD)}
+    elderly = [person for person in everybody if person.age() >= 65 and not person.died and not person.away]
+    near(sum(person.ident not in recorded for person in elderly) / len(elderly), 0.285, len(elderly))
+
+    hukou = [p for p in everybody if p.ident.startswith("H") and p.registered and not p.died]
+    permitted = sum(not person.away for person in hukou) + len(valid)
+    assert 0.10 <= abs(permitted - len(hukou)) / len(hukou) <= 0.20
+
+    surnames = Counter(person.name[0] for person in everybody)
+    assert 0.26 <= sum(count for _, count in surnames.most_common(5)) / len(everybody) <= 0.34
+
+
+def certificates_that_disagree(families: list[Family]) -> list[bool]:
+    latest: dict[str, Row] = {}
+    for entry in entries(families, HJ_RYJBXX):
+        ident = entry.named[0].person.ident
+        if ident not in latest or latest[ident].gxsj < entry.row.gxsj:  # type: ignore[union-attr]
+            latest[ident] = entry.row
+    found: list[bool] = []
+    for entry in entries(families, BIRTH_CERTIFICATE):
+        certificate, file = entry.row, latest.get(entry.named[0].person.ident)
+        if file is None:
+            continue
+        name = certificate.baby_name or "未取名"  # type: ignore[union-attr]
+        named = not re.search("未取名|之子$|之女$|婴$", name)
+        found.append(
+            (named and name != file.xm)  # type: ignore[union-attr]
+            or {"M": "1", "F": "2"}[certificate.baby_sex] != file.xb  # type: ignore[union-attr]
+            or certificate.birth_time[:10].replace("-", "") != file.csrq  # type: ignore[union-attr]
+            or certificate.mother_name != file.mqxm  # type: ignore[union-attr]
+            or certificate.mother_id_no != file.mqgmsfhm  # type: ignore[union-attr]
+        )
+    return found
+
+
+def own_phones(families: list[Family]) -> list[tuple[str, Person]]:
+    fields = {
+        "lxdh": "self",
+        "phone": "self",
+        "aae005": "self",
+        "mother_phone": "mother",
+        "father_phone": "father",
+    }
+    return [
+        (phone, named.person)
+        for family in families
+        for entry in family.entries
+        for field, role in fields.items()
+        for named in entry.named
+        if named.role == role and (phone := getattr(entry.row, field, None))
+    ]
+
+
+def normal(phone: str) -> str:
+    digits = re.sub(r"\D", "", unicodedata.normalize("NFKC", phone))
+    return digits[2:] if len(digits) == 13 else digits
+
+
+def test_the_registers_quirks_occur(families: list[Family]) -> None:
+    numbers = {
+        value
+        for family in families
+        for entry in family.entries
+        for field in ("gmsfhm", "zjhm", "id_no", "aac002")
+        if hasattr(entry.row, field)
+        for value in [getattr(entry.row, field)]
+    }
+    assert {None, "", "无", "0", "0" * 18} <= numbers
+    written = [number for number in numbers if number]
+    assert any(re.fullmatch(r"\d{15}", number) for number in written)
+    assert any(re.fullmatch(r"\d{17}x", number) for number in written)
+    assert any(re.search("[０-９]", number) for number in written)
+    names = {
+        getattr(e.row, f)
+        for f in ("xm", "name", "aac003")
+        for fam in families
+        for e in fam.entries
+        if hasattr(e.row, f)
+    }
+    assert any("·" in name for name in names)
+    assert any(dot in name for name in names for dot in "•‧・．")
+    assert any(ord(character) > 0xFFFF for name in names for character in name)
+    assert "5" in {entry.row.aac017 for entry in entries(families, AC01)}  # type: ignore[union-attr]
+    babies = {entry.row.baby_name for entry in entries(families, BIRTH_CERTIFICATE)}  # type: ignore[union-attr]
+    assert None in babies
+    assert any(name and name.endswith(("之子", "之女")) for name in babies)
+
+
+def test_the_stream_of_changes_is_the_same_again(
+    transactions: list[Transaction], population: Population
+) -> None:
+    changer = Changer(population)
+    again = [transaction for _ in range(1500) for transaction in changer.next()]
+    for ours, theirs in zip(again, transactions[: len(again)], strict=True):
+        assert ours.operations == theirs.operations
+        assert ours.facts == theirs.facts
+        assert ours.persons == theirs.persons
+        assert ours.opened_before_previous == theirs.opened_before_previous
+    assert [transaction.number for transaction in transactions] == list(range(1, len(transactions) + 1))
+
+
+def test_changes_fit_the_rows_they_change(transactions: list[Transaction], families: list[Family]) -> None:
+    rows: dict[tuple[str, str | int], Stamp] = {
+        (entry.table.name, entry.key): entry.table.stamp_of(entry.row)
+        for family in families
+        for entry in family.entries
+    }
+    for transaction in transactions:
+        for operation in transaction.operations:
+            assert operation.table.department == transaction.department
+            for effect in operation.effects:
+                place = (effect.table.name, effect.key)
+                assert rows.pop(place, None) == effect.before
+                assert effect.before != effect.after
+                if effect.after is not None:
+                    rows[place] = effect.after
+
+
+def test_the_truth_follows_the_rows(transactions: list[Transaction], families: list[Family]) -> None:
+    keys = {(entry.table, entry.key) for family in families for entry in family.entries}
+    told = {(entry.table, entry.key) for family in families for entry in family.entries if entry.named}
+    assert keys == told
+    for transaction in transactions:
+        for operation in transaction.operations:
+            for effect in operation.effects:
+                place = (effect.table, effect.key)
+                keys.discard(place) if effect.after is None else keys.add(place)
+        for fact in transaction.facts:
+            place = (fact.table, fact.key)
+            if fact.previous_key is not None:
+                told.discard((fact.table, fact.previous_key))
+            told.discard(place) if fact.op == "d" else told.add(place)
+        assert keys == told
+
+
+def test_everything_that_a_hub_must_get_right_happens(transactions: list[Transaction]) -> None:
+    operations = [operation for transaction in transactions for operation in transaction.operations]
+    verbs = Counter((operation.table.name, operation.verb) for operation in operations)
+    for table in TABLES:
+        assert verbs[table.name, Verb.UPDATE], table.name
+        assert verbs[table.name, Verb.INSERT], table.name
+    assert all(verbs[table.name, Verb.DELETE] for table in (HJ_RYJBXX, LDRK_JZZ, HEALTH_RECORD, AC01))
+    rekeyed = [operation for operation in operations if len(operation.effects) == 2]
+    assert {operation.table for operation in rekeyed} == {HJ_HJXX}
+    touched = [operation for operation in operations if operation.fields == (operation.table.stamp,)]
+    assert {operation.table for operation in touched} == set(TABLES)
+    assert any(len({o.table for o in t.operations}) > 1 for t in transactions)
+    assert {transaction.department for transaction in transactions} == {"police", "health", "hrss"}
+    assert any("zp" in operation.fields and operation.verb is Verb.UPDATE for operation in operations)
+
+
+def test_unchanged_big_values_are_not_written(
+    population: Population, transactions: list[Transaction]
+) -> None:
+    big = {
+        (entry.table, entry.key)
+        for index in range(population.census.hukou_families)
+        if index % 25 == 1 or index % 20 == 3
+        for entry in population.family(Kind.HUKOU, index).entries
+        if len(getattr(entry.row, "zp", None) or getattr(entry.row, "medical_summary", None) or "") > 1000
+    }
+    assert {table for table, _ in big} == {HJ_RYJBXX, HEALTH_RECORD}
+    untouched = [
+        operation
+        for transaction in transactions
+        for operation in transaction.operations
+        if operation.verb is Verb.UPDATE
+        and (operation.table, operation.key) in big
+        and not {"zp", "medical_summary"} & set(operation.fields)
+    ]
+    assert len(untouched) > 50
+
+
+def test_interleaved_transactions_touch_different_rows(transactions: list[Transaction]) -> None:
+    pairs = [(a, b) for a, b in pairwise(transactions) if b.opened_before_previous]
+    assert len(pairs) > 30
+    assert any(len(later.operations) > 1 for _, later in pairs)
+    for previous, later in pairs:
+        assert previous.department == later.department
+        touched = {(e.table, e.key) for o in previous.operations for e in o.effects}
+        assert not touched & {(e.table, e.key) for o in later.operations for e in o.effects}
+
+
+def test_newcomers_have_numbers_of_their_own(transactions: list[Transaction], families: list[Family]) -> None:
+    numbers = {person.ident: person.id_number for person in persons(families)}
+    newcomers: dict[str, str] = {}
+    for transaction in transactions:
+        for person in transaction.persons:
+            if person.person not in numbers:
+                assert newcomers.setdefault(person.person, person.id_number) == person.id_number
+            else:
+                assert numbers[person.person] == person.id_number
+    assert len(newcomers) > 100
+    everybody = [*numbers.values(), *newcomers.values()]
+    assert len(set(everybody)) == len(everybody)
+
+
+def test_the_truth_goes_on_where_it_was_cut(tmp_path: Path, transactions: list[Transaction]) -> None:
+    departments = ("police", "health", "hrss")
+    with Truth(tmp_path / "whole", 5, PEOPLE, departments) as truth:
+        truth.committed(transactions[:200])
+    with Truth(tmp_path / "cut", 5, PEOPLE, departments) as truth:
+        truth.committed(transactions[:120])
+    with (tmp_path / "cut" / "mentions.jsonl").open("ab") as file:
+        file.write(b'{"op":"c","department":"pol')
+    with Truth(tmp_path / "cut", 5, PEOPLE, departments) as truth:
+        assert truth.progress.transaction == transactions[119].number
+        truth.committed(transactions[120:200])
+    for name in ("persons.jsonl", "mentions.jsonl", "progress.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    lines = (tmp_path / "cut" / "mentions.jsonl").read_text(encoding="utf-8").splitlines()
+    keys = [json.loads(json.loads(line)["key"]) for line in lines]
+    assert all(len(key) == 1 for key in keys)
+
+
+def test_a_decimal_key_is_text_as_in_debeziums_json() -> None:
+    assert AC01.key_json(39100000000000) == '{"aac001":"39100000000000"}'
+    assert HJ_RYJBXX.key_json(390000000001) == '{"RYNBID":390000000001}'
+    assert HJ_HJXX.key_json("550000000000") == '{"HH":"550000000000"}'
+
+
+@pytest.mark.parametrize(
+    ("dsns", "people", "seed", "words"),
+    [
+        ({"tax": "postgresql://"}, 2000, 5, "tax"),
+        ({}, 2000, 5, "no department"),
+        ({"police": "postgresql://"}, 5, 5, "people is 5"),
+        ({"police": "postgresql://"}, 2000, 6, "seed 5, not 6"),
+        ({"police": "postgresql://"}, 2001, 5, "people 2000, not 2001"),
+        ({"health": "postgresql://"}, 2000, 5, "departments"),
+    ],
+)
+def test_wrong_use_is_told(tmp_path: Path, dsns: dict[str, str], people: int, seed: int, words: str) -> None:
+    with Truth(tmp_path, 5, 2000, ("police",)) as truth:
+        truth.begin()
+    with pytest.raises(TerminalError, match=words):
+        Simulator(dsns, people, seed, tmp_path)
