@@ -48,14 +48,7 @@ class Normalizer:
         """Return what ``event`` leads to: one outcome, and marks behind it."""
         feed = self._catalog.by_topic(event.place.topic)
         if feed is None:
-            return [
-                _dead(
-                    event,
-                    "",
-                    "unknown_topic",
-                    "no feed reads this topic; add one, then replay the dead letter",
-                )
-            ]
+            return [_dead(event, "", "unknown_topic", "no feed reads this topic; add one, then replay it")]
         try:
             change = self._decoder.decode(event, feed.generation)
         except DecodeError as error:
@@ -64,18 +57,27 @@ class Normalizer:
             return [change]
         if change.op is Op.TRUNCATE:
             return [_truncation(feed, change)]
-        try:
-            normalized = feed.normalize(change)
-            outcome = Recorded(
-                normalized.record, feed.codec.encode(normalized.record, normalized.raw, normalized.elements)
-            )
-        except FeedMismatchError as error:
-            return [_dead(event, feed.id, error.rule, str(error))]
+        outcome = self._record(event, feed, change)
         if change.snapshot == "last":
             # What an interrupted earlier snapshot left, and this one did not see, is gone from the source.
-            siblings = [other for other in self._catalog.feeds if other.department == feed.department]
-            return [outcome, *(_truncation(other, change) for other in siblings)]
+            return [
+                outcome,
+                *(_truncation(sibling, change) for sibling in self._catalog.feeds_of(feed.department)),
+            ]
         return [outcome]
+
+    @staticmethod
+    def _record(event: RawEvent, feed: Feed, change: Change) -> Recorded | DeadLetter:
+        try:
+            normalized = feed.normalize(change)
+        except FeedMismatchError as error:
+            return _dead(event, feed.id, error.rule, str(error))
+        try:
+            datum = feed.codec.encode(normalized.record, normalized.raw, normalized.elements)
+        except (ValueError, TypeError) as error:
+            # The codec names the field and never the value.
+            return _dead(event, feed.id, "unfit_value", f"{error}; mend the feed's .avsc, then replay it")
+        return Recorded(normalized.record, datum)
 
 
 def _truncation(feed: Feed, change: Change) -> Mark:

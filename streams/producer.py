@@ -62,7 +62,7 @@ class Producer:
                 self._producer.poll(0.05)
 
     def flush(self) -> None:
-        """Return when everything sent is acknowledged by the broker. Raises BrokerUnavailableError when it cannot be."""
+        """Return when the broker has acknowledged everything sent. Raises BrokerUnavailableError."""
         try:
             while self._producer.flush(FLUSH_STEP):
                 if not self.waiting:

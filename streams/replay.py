@@ -99,7 +99,7 @@ def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
 def read_files(files: Sequence[str]) -> Iterator[RawEvent | DeadLetter]:
     """Return the events of the files in the order given; ``-`` is standard input. Raises OSError."""
     for name in files:
-        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")
+        stream = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115 - closed below
         with stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():

@@ -21,7 +21,6 @@ from monitoring.frontier import FrontierTracker
 from monitoring.http import Health, HttpServer, application
 from streams import app as faust_app
 from streams import groups, topics
-from streams.errors import BrokerUnavailableError
 from streams.link import LinkAgent
 from streams.normalize import NormalizeAgent, Normalizer, heartbeat_time
 from streams.process import Process, check_topics

@@ -138,7 +138,7 @@ class Show:
         try:
             rows = self._demo.query(
                 "SELECT person_id, name, sex, birth_date, mention_count FROM persons WHERE state = 'active' "
-                f"ORDER BY person_id DESC LIMIT {NEWEST}"
+                f"ORDER BY person_id DESC LIMIT {NEWEST}"  # noqa: S608 - a number of ours
             )
         except ConnectorError:
             rows = []
@@ -159,8 +159,8 @@ class Show:
             f"first person queryable after  {result.seconds_to_first_person:.1f} s",
             f"row changes committed         {result.changes}",
             f"normalized                    {counts.outcome('normalize', 'record', 'delete')}",
-            f"linked                        {counts.outcome('link', 'applied', 'deleted')}, "
-            f"superseded {counts.outcome('link', 'superseded')}",
+            f"linked                        {counts.outcome('link', 'applied', 'deleted')}",
+            f"superseded                    {counts.outcome('link', 'superseded')}",
             f"stored rows                   {int(sum(counts.rows.values()))}",
             f"active persons                {result.persons}",
             f"dead letters                  {result.dead_letters}",

@@ -30,6 +30,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
 def test_five_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
     report = kill_under_load(hub, seed=int(os.environ.get("RENKOU_SEED", "5")), kills=KILLS_SHORT)
     assert report.differences == []
+    assert hub.dead_letters() == 0
 
 
 @pytest.mark.long
@@ -40,4 +41,5 @@ def test_many_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
     )
     print(f"equal {report.settle_seconds:.1f} s after the last one")
     assert report.differences == []
+    assert hub.dead_letters() == 0
     assert sum(report.kills.values()) == KILLS_LONG

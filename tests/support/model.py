@@ -84,7 +84,7 @@ def _keys(feed: Feed, row: Mapping[str, Any]) -> list[Any]:
 
 
 class Workload:
-    """Seeded changes to a few tables: inserts, updates, deletes, primary-key updates, long texts, TRUNCATE, transactions."""
+    """Seeded changes to a few tables: inserts, updates, deletes, changed keys, long texts, transactions."""
 
     def __init__(self, sources: Mapping[str, str], feeds: Mapping[str, Feed], seed: int) -> None:
         self._random = random.Random(seed)
@@ -220,7 +220,8 @@ def _new_person(rng: random.Random, number: int) -> Row:
     id_number = resident_id(rng.randrange(3000))
     return {
         "RYNBID": number, "HH": "390100001", "YHZGX": "01", "GMSFHM": id_number, "XM": f"试{number % 7}人", "XB": "1",
-        "MZ": "01", "CSRQ": id_number[6:14], "HYZK": "10", "HJDZ": f"江岚省云州市青禾区{number % 90}号", "LXDH": "13900000000",
+        "MZ": "01", "CSRQ": id_number[6:14], "HYZK": "10", "HJDZ": f"江岚省云州市青禾区{number % 90}号",
+        "LXDH": "13900000000",
         "RYZT": "0", "BZ": _long(rng) if number % 3 == 0 else None, "GXSJ": _stamp(rng),
     }  # fmt: skip
 
@@ -268,4 +269,4 @@ MAKERS: Mapping[str, Maker] = {
     ),
     "hrss.ac01": Maker(_new_enrolment, _change_enrolment),
 }
-"""The workload's tables: TOAST without REPLICA IDENTITY FULL, natural keys with FULL, numeric keys in another database."""
+"""The workload's tables: TOAST without REPLICA IDENTITY FULL, natural keys with FULL, numeric keys elsewhere."""

@@ -17,7 +17,7 @@ from streams import hub
 from tests.support import values
 
 DRAIN = 90.0
-"""Seconds after which a store that still differs is wrong: a killed member's session and Connect's restart fit twice."""
+"""Seconds after which a store that still differs is wrong: a killed member's session fits in several times."""
 
 
 class RunningHub:
@@ -46,6 +46,10 @@ class RunningHub:
         endpoints = self.endpoints
         found = values.compare(endpoints.sources, endpoints.clickhouse, self.catalog.feeds)
         return found or values.inconsistencies(endpoints.clickhouse)
+
+    def dead_letters(self) -> int:
+        """Return how many changes could not become records."""
+        return int(self.query("SELECT count() AS n FROM dead_letters")[0]["n"])
 
     def settle(self, seconds: float = DRAIN) -> list[str]:
         """Wait until sources and store are equal by value; return what differs when the time is over."""

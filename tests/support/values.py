@@ -27,13 +27,17 @@ Row = dict[str, Any]
 Table = dict[str, Row]
 
 
+def _plain(number: Decimal) -> str:
+    return format(number.normalize(), "f")
+
+
 def from_source(value: Any) -> Any:
     """Return a value that psycopg read, in the form of Debezium's JSON with exact numbers and instants."""
     match value:
         case None | bool() | int() | str():
             return value
         case Decimal():
-            return str(value.normalize())
+            return _plain(value)
         case dt.datetime() if value.tzinfo is not None:
             return (
                 "instant",
@@ -58,7 +62,7 @@ def from_raw(stored: Any, source: Any) -> Any:
     """Return a value of ``raw`` in the form that ``from_source`` gives ``source``'s type."""
     match source:
         case Decimal() if isinstance(stored, str):
-            return str(Decimal(stored).normalize())
+            return _plain(Decimal(stored))
         case dt.datetime() if source.tzinfo is not None and isinstance(stored, str):
             moment = dt.datetime.fromisoformat(stored)
             return (
@@ -153,7 +157,6 @@ def inconsistencies(clickhouse: str) -> list[str]:
             "LEFT JOIN (SELECT person_id, count() AS c FROM identities GROUP BY person_id) AS i USING (person_id) "
             "WHERE p.mention_count != i.c"
         ),
-        "dead letters": "SELECT count() AS n FROM dead_letters",
     }
     return [
         f"{count} {what}"
