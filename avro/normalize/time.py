@@ -31,7 +31,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 _COMPACT: Final = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})([0-9]{2})")
-_COMPACT_LENGTH: Final = 14
 _compact_day: Final = remembering(normalize_date)
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
@@ -74,7 +73,7 @@ def normalize_compact_time(value: str | None) -> Instant:
     """Return the instant of a text yyyyMMddHHmmss in Beijing time."""
     if value is None:
         return None, NONE
-    text = value if len(value) == _COMPACT_LENGTH else squeeze(value)
+    text = squeeze(value)
     match = _COMPACT.fullmatch(text)
     if match is None:
         return None, NONE if text in MISSING else ("unreadable_time",)

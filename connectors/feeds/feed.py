@@ -37,9 +37,9 @@ class Feed:
     """One data type of one department.
 
     ``id`` is ``<department>.<type>``, ``topic`` where its changes are captured, ``store_table`` its table in the
-    store. ``columns`` and ``key`` name the source's columns, in the feed's order. ``roles`` maps each role to how many
-    people a row can mention in it; ``schemas`` is the folder of its Avro schema. ``unknown_columns`` collects columns that came and that the definition neither
-    names nor excludes; they are dropped.
+    store, ``schemas`` the folder of its Avro schema. ``columns`` and ``key`` name the source's columns, in the feed's
+    order. ``roles`` maps each role to how many people a row can mention in it. ``unknown_columns`` collects columns
+    that came and that the definition neither names nor excludes; they are dropped.
     """
 
     def __init__(
