@@ -17,6 +17,9 @@ from avro.schema import Schema, full_name
 WIRE_HEADER: Final = 5
 """Bytes before the datum."""
 
+# Log-in, right, time-out, too many: says nothing about a schema, and must not make its events dead letters.
+_REFUSED_FOR_NOW: Final = frozenset((401, 403, 408, 429))
+
 
 class Registry(Protocol):
     """What the pipeline asks of a registry."""
@@ -73,12 +76,16 @@ class ConfluentRegistry:
     def __init__(self, url: str, timeout: float = 10.0) -> None:
         self._url = url.rstrip("/")
         self._client = httpx.Client(
-            base_url=self._url + "/", timeout=timeout, headers={"Content-Type": "application/vnd.schemaregistry.v1+json"}
+            base_url=self._url + "/",
+            timeout=timeout,
+            headers={"Content-Type": "application/vnd.schemaregistry.v1+json"},
         )
         self._cache: dict[int, Schema] = {}
 
     def register(self, subject: str, schema: Schema) -> int:
-        answer = self._call("POST", f"subjects/{subject}/versions", {"schema": json.dumps(schema, ensure_ascii=False)})
+        answer = self._call(
+            "POST", f"subjects/{subject}/versions", {"schema": json.dumps(schema, ensure_ascii=False)}
+        )
         return int(answer["id"])
 
     def schema(self, schema_id: int) -> Schema:
@@ -101,8 +108,10 @@ class ConfluentRegistry:
             raise RegistryUnavailableError(
                 f"schema registry {self._url}: {type(error).__name__}; is it running, is RENKOU_REGISTRY right?"
             ) from error
-        if response.status_code >= 500:
-            raise RegistryUnavailableError(f"schema registry {self._url}: HTTP {response.status_code}; see its log")
+        if response.status_code >= 500 or response.status_code in _REFUSED_FOR_NOW:
+            raise RegistryUnavailableError(
+                f"schema registry {self._url}: HTTP {response.status_code}; see its log"
+            )
         if response.status_code >= 400:
             try:
                 reason = str(response.json().get("message", ""))
