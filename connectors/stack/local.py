@@ -177,11 +177,10 @@ class LocalStack:
         """Return every process as it is now; empty before the start."""
         return self._supervisor.status() if self._supervisor is not None else ()
 
-    def add(self, specs: Iterable[ProcessSpec]) -> None:
-        """Start further processes and return when they are healthy. Raises StackError.
+    def begin(self, specs: Iterable[ProcessSpec]) -> tuple[str, ...]:
+        """Begin to start further processes and return their names at once. Raises StackError.
 
-        The addresses of Kafka, registry and Connect are in their environment, under the names of the
-        settings.
+        The addresses of Kafka, registry and Connect are in their environment, under the names of the settings.
         """
         assert self._supervisor is not None
         addresses = self.endpoints()
@@ -192,7 +191,16 @@ class LocalStack:
         }
         added = tuple(replace(spec, env={**environment, **spec.env}) for spec in specs)
         self._supervisor.add(added)
-        self._supervisor.wait_ready(spec.name for spec in added)
+        return tuple(spec.name for spec in added)
+
+    def wait_ready(self, names: Iterable[str]) -> None:
+        """Return when the processes are healthy. Raises StackError with the reason when one cannot start."""
+        assert self._supervisor is not None
+        self._supervisor.wait_ready(names)
+
+    def add(self, specs: Iterable[ProcessSpec]) -> None:
+        """Start further processes and return when they are healthy. Raises StackError."""
+        self.wait_ready(self.begin(specs))
 
     def publish(self) -> None:
         """Write ``endpoints.json``, and again whenever a process was restarted."""

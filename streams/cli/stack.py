@@ -123,8 +123,10 @@ def _run(folder: Path, options: Options, tell: Callable[[str, str], None]) -> No
     catalog = Catalog.load(settings.load(folder).feeds)
     with LocalStack(folder, on_event) as stack:
         stack.start()
+        # The hub's processes load meanwhile; they wait for their topics by themselves.
+        started = stack.begin(hub.hub_specs(folder, stack.ports))
         hub.prepare(stack, catalog, Capture(options.capture), lambda text: tell("say", text))
-        stack.add(hub.hub_specs(folder, stack.ports))
+        stack.wait_ready(started)
         stack.publish()
         if options.simulate:
             stack.add([_simulator(folder, options)])
