@@ -75,3 +75,13 @@ def line(message: Any) -> str:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
+
+
+def count(bootstrap: str, topics: Sequence[str]) -> int:
+    """Return how many messages the topics hold."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"count-{uuid.uuid4().hex}"})
+    try:
+        offsets = [consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10) for topic in topics]
+        return sum(end - start for start, end in offsets)
+    finally:
+        consumer.close()
