@@ -34,7 +34,11 @@ TOO_MANY_QUERIES: Final = 202
 STREAMED: Final = frozenset({"native", "tabseparated", "tsv", "csv", "rowbinary", "jsoneachrow"})
 """Formats whose blocks can be written one after the other: neither header nor footer."""
 
-SERVED_SETTINGS: Final = re.compile(r"[a-z][a-z0-9_]*")
+UNKNOWN_SETTING: Final = 115
+"""ClickHouse's code for it."""
+
+_TIME_LIMIT: Final = f"SET max_execution_time = {QUERY_SECONDS}"
+_SETTING: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 _CODE: Final = re.compile(r"\bCode:\s*(\d+)")
 
@@ -54,11 +58,8 @@ class _Reader:
     def __init__(self, address: str) -> None:
         self._connection = chdb.connect(address)
         self._table_functions: frozenset[str] = frozenset()
-        for statement in (
-            f"USE {DATABASE}",
-            f"SET max_execution_time = {QUERY_SECONDS}",
-            "SET readonly = 2",
-        ):
+        self._settings: list[str] = []
+        for statement in (f"USE {DATABASE}", _TIME_LIMIT, "SET readonly = 2"):
             self._connection.query(statement, "TabSeparated")
 
     def statement(self, query: str) -> Statement:
@@ -68,6 +69,22 @@ class _Reader:
             self._table_functions = frozenset(names)
         normalized = self.run(f"SELECT formatQuerySingleLine({sql.text(query)}) FORMAT RawBLOB").decode()
         return check(normalized, self._table_functions.__contains__)
+
+    def apply(self, settings: Mapping[str, str]) -> None:
+        """Let settings hold until `restore`. Raises QueryError for one that the engine does not have."""
+        for name, value in settings.items():
+            if not _SETTING.fullmatch(name):
+                raise QueryError(
+                    f"Code: {UNKNOWN_SETTING}. DB::Exception: Unknown setting. (UNKNOWN_SETTING)"
+                )
+            self.run(f"SET {name} = {sql.text(value)}")
+            self._settings.append(name)
+
+    def restore(self) -> None:
+        """Take the settings back."""
+        while self._settings:
+            self.run(f"SET {self._settings.pop()} = DEFAULT")
+        self.run(_TIME_LIMIT)
 
     def run(self, text: str, parameters: Mapping[str, str] | None = None) -> bytes:
         """Return the result of a statement that names its format. Raises QueryError."""
@@ -119,8 +136,11 @@ class Result:
             close = getattr(self._blocks, "close", None)
             if close is not None:
                 close()
-            self._pool.give_back(self._reader)
-            self._reader = None
+            reader, self._reader = self._reader, None
+            try:
+                reader.restore()
+            finally:
+                self._pool.give_back(reader)
 
     def __enter__(self) -> Result:
         return self
@@ -171,7 +191,8 @@ class Readers:
             result.format = statement.format or default_format
             text = statement.text
             if not statement.format:
-                text += _settings_clause(statement, settings or {}) + f" FORMAT {_word(default_format)}"
+                text += f" FORMAT {_word(default_format)}"
+            reader.apply(settings or {})
             if statement.selects and result.format.lower() in STREAMED:
                 blocks = reader.stream(text, result.format, parameters or {})
                 first = next(blocks, b"")  # what cannot be run is refused here, before anything is sent
@@ -208,10 +229,3 @@ def _word(name: str) -> str:
     if not re.fullmatch(r"\w+", name):
         raise QueryError("Code: 73. DB::Exception: a format's name is letters and digits. (UNKNOWN_FORMAT)")
     return name
-
-
-def _settings_clause(statement: Statement, settings: Mapping[str, str]) -> str:
-    wanted = {name: value for name, value in settings.items() if SERVED_SETTINGS.fullmatch(name)}
-    if not wanted or not statement.selects or " SETTINGS " in statement.text:
-        return ""
-    return " SETTINGS " + ", ".join(f"{name} = {sql.text(value)}" for name, value in wanted.items())
