@@ -116,7 +116,12 @@ class Simulator:
             raise TerminalError("the tables are empty; load them first")
         pace = Pace(by_department=dict.fromkeys(self._dsns, 0))
         with self._truth, closing(Executor(self._dsns)) as executor:
-            self._resume(executor)
+            try:
+                self._resume(executor)
+            except psycopg.OperationalError as error:
+                raise TransientError(
+                    "a database went away; start it and give the same command again"
+                ) from error
             start = time.monotonic()
             while not stop.is_set() and (duration is None or pace.seconds < duration):
                 pace.due = int(pace.seconds * rate)
@@ -169,15 +174,21 @@ class Simulator:
     ) -> None:
         """Commit a batch and write its truth; a database that goes away meanwhile is waited for."""
         self._in_doubt = True
-        missing = batch
+        missing, deadline = batch, 0.0
         while True:
             try:
+                if deadline:
+                    executor.open()
+                    missing = executor.settle(batch)
+                    pace.reconnects += 1
                 executor.execute(missing)
                 break
-            except psycopg.OperationalError:
-                self._wait_for(executor, stop)
-                missing = executor.settle(batch)
-                pace.reconnects += 1
+            except (psycopg.OperationalError, TransientError) as error:
+                deadline = deadline or time.monotonic() + PATIENCE
+                if time.monotonic() > deadline or stop.wait(_RETRY):
+                    raise TransientError(
+                        "a database went away and has not come back; start it and give the same command again"
+                    ) from error
             except psycopg.Error as error:
                 # Its text may hold the row.
                 raise TerminalError(
@@ -191,16 +202,6 @@ class Simulator:
                 pace.transactions += 1
                 pace.rows += len(transaction.operations)
                 pace.by_department[transaction.department] += len(transaction.operations)
-
-    def _wait_for(self, executor: Executor, stop: threading.Event) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                executor.open()
-                return
-            except TransientError:
-                if time.monotonic() > deadline or stop.wait(_RETRY):
-                    raise
 
 
 def _pause(pace: Pace, rate: float, duration: float | None) -> float:
