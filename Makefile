@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Options go into ARGS: make demo ARGS="--people 20000 --rate 200 --for 120"'
 
-setup: $(VENV)/.ready ## Install wheels and jars into .venv: 1.6 GB on disk, some minutes the first time
+setup: $(VENV)/.ready ## Install wheels and jars into .venv: 2 GB on disk, some minutes the first time
 
 demo: $(VENV)/.ready ## Run the whole hub here and watch it; Ctrl-C ends it
 	@$(BIN)/renkou demo $(ARGS)
@@ -51,7 +51,7 @@ $(VENV)/.wheels: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' || { echo "$(PYTHON) is not Python 3.11 or 3.12: name one with make PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module: on Debian install the package python3.11-venv" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@echo "installing Python packages into $(VENV) (1.6 GB on disk, some minutes the first time)"
+	@echo "installing Python packages into $(VENV) (2 GB on disk, some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,test]' || { echo "the Python packages could not be installed: the reason is above; with network access run make again" >&2; exit 1; }
 	@touch $@
 
