@@ -306,12 +306,18 @@ def test_key_change_keeps_person_and_unchanged_values(create_first: bool) -> Non
     log = Log()
     log(record(POLICE, "a", 1, mention(id_number=None)), record(POLICE, "b", 1, mention(id_number=None)))
     source = Source(rows={(POLICE, "a"): ()}, version=1)
-    unsent = mention(id_number=None, phone=None, unchanged=("phone",))
+    unsent = mention(id_number=None, sex="2", phone=None, unchanged=("phone",))
     source.rekey(POLICE, "a", "z", (unsent,), create_first)
-    log(*source.events)
+    told = [o.outcome for o in log(*source.events) if isinstance(o, Disposition)]
+    assert told == (["applied", "superseded"] if create_first else ["deleted", "applied"])
     assert log.tables.shown() == {(POLICE, "z", "self"): "P0000000001", (POLICE, "b", "self"): "P0000000002"}
-    assert log.tables.persons["P0000000001"].to_avro()["phone"] == "13900000001"
-    assert '"key":"z"' in log.tables.persons["P0000000001"].provenance
+    fields = log.tables.persons["P0000000001"].to_avro()
+    assert (fields["phone"], fields["sex"]) == ("13900000001", "2")
+    assert '"key":"z"' in fields["provenance"]
+    for late in (record(POLICE, "a", 1, WANG), *source.events):
+        assert isinstance(late, Record)
+        assert log.engine.supersedes(late)
+        assert [o.outcome for o in log(late) if isinstance(o, Disposition)] == ["superseded"]
     log(record(POLICE, "z", 3, deleted=True), record(POLICE, "z", 4, WANG))
     assert log.tables.shown()[POLICE, "z", "self"] == "P0000000003", (
         "a key that is made again is somebody new"
