@@ -89,6 +89,10 @@ class Merger:
         self._codec = DatumCodec(feed.schema)
         self._table = feed_table(feed)
         self._elements = tuple(element["name"] for element in feed.elements)
+        # ClickHouse has no nullable arrays: an unknown one is empty.
+        self._unknown = {
+            column.name: [] if column.type.startswith("Array(") else None for column in self._table.columns
+        }
 
     def merge(self, rows: Sequence[Row]) -> Merged:
         """Return the rows' datums, complete. Reads the store. Raises its errors."""
@@ -134,7 +138,7 @@ class Merger:
             findings += _carried(base.findings, record)
         elif not keep:
             for element in elements:
-                values[element] = None
+                values[element] = self._unknown[element]
                 findings.append(_unavailable(element))
         if keep:
             values["raw"] = None if base is None else base.raw
@@ -232,7 +236,7 @@ _FINDINGS: Final = "toJSONString(findings)"
 def _read_back(column: Column) -> str:
     """Return the expression that gives a column as Avro has it: dates and times are integers."""
     name = sql.name(column.name)
-    kind = column.type.removeprefix("Nullable(")
+    kind = column.type.removeprefix("Nullable(")  # codes and texts are read as they are
     if kind.startswith("Date32"):
         return f"toInt32({name})"
     if kind.startswith("DateTime64(3"):
