@@ -27,7 +27,7 @@ from linkage.id_number import check_character
 BATCH: Final = 500
 STEADY: Final = 30_000
 LOOPS: Final = 2_000_000
-"""Turns of an empty loop, to compare machines by: 10 ns a turn is a quiet core of 2023."""
+"""Turns of an empty loop, by which figures from different or differently busy machines are compared."""
 MENTIONS_A_PERSON: Final = 4
 FEEDS: Final = ("police.hj_ryjbxx", "police.ldrk_jzz", "health.health_record", "hrss.ac01", "civil.hydj_jh")
 AUTHORITY: Final = dict.fromkeys(("name", "id_number", "sex", "birth_date", "hukou_address"), FEEDS)
