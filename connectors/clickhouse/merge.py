@@ -90,7 +90,7 @@ class Merger:
         self._table = feed_table(feed)
         self._elements = tuple(element["name"] for element in feed.elements)
         # ClickHouse has no nullable arrays: an unknown one is empty.
-        self._unknown = {
+        self._unknown: dict[str, list[Any] | None] = {
             column.name: [] if column.type.startswith("Array(") else None for column in self._table.columns
         }
 
