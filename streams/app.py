@@ -9,6 +9,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import faust
@@ -25,11 +26,26 @@ MAX_POLL_INTERVAL: Final = 24 * 3600.0
 """Seconds a stage may wait for a store or broker that is away without being thrown out of its group."""
 FETCH_BYTES: Final = 8 * 1024 * 1024
 
-GATHER_SECONDS: Final = 0.2
-"""Least time between the starts of two batches: small batches cost the store more than they gain in latency."""
+LONGEST_PAUSE: Final = 1.0
+"""Seconds a change waits at most for company."""
 
-ChunkHandler = Callable[[Sequence[Any]], Awaitable[None]]
-BatchHandler = Callable[[Sequence[Sequence[Any]]], Awaitable[None]]
+ChunksHandler = Callable[[Sequence[Sequence[Any]]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How an agent collects chunks: ``messages`` at most in a batch, ``pause`` seconds at least between two starts.
+
+    A stage never pays more than about half of its time for batches that are not full: after one that took t seconds
+    the next starts no sooner than 2 t after it did, but a second later at the latest.
+    """
+
+    messages: int
+    pause: float
+
+    def next_start(self, started: float, ended: float) -> float:
+        """Return when the batch after one that ran from ``started`` to ``ended`` may start."""
+        return started + max(self.pause, min(2 * (ended - started), LONGEST_PAUSE))
 
 
 def build(name: str, group: str, settings: Settings, datadir: str) -> faust.App:
@@ -58,20 +74,8 @@ def build(name: str, group: str, settings: Settings, datadir: str) -> faust.App:
     )
 
 
-def chunk_agent(app: faust.App, topics: Sequence[str], handler: ChunkHandler) -> None:
-    """Add an agent that hands each chunk to ``handler`` and acknowledges it when the handler has returned."""
-    source = app.topic(*topics, schema=ChunkSchema())
-
-    async def consume(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await handler(event.value)
-            event.ack()
-
-    app.agent(source, concurrency=1)(consume)
-
-
-def batch_agent(app: faust.App, topics: Sequence[str], handler: BatchHandler, limit: int) -> None:
-    """Add an agent that hands all waiting chunks, about ``limit`` messages at most, to ``handler`` at once."""
+def chunks_agent(app: faust.App, topics: Sequence[str], handler: ChunksHandler, gathering: Gathering) -> None:
+    """Add an agent that hands waiting chunks to ``handler`` and acknowledges them when the handler has returned."""
     source = app.topic(*topics, schema=ChunkSchema())
 
     async def consume(stream: Any) -> None:
@@ -81,32 +85,57 @@ def batch_agent(app: faust.App, topics: Sequence[str], handler: BatchHandler, li
             async for event in stream.noack().events():
                 await waiting.put(event)
 
-        pumping = asyncio.ensure_future(pump())
-        started = 0.0
+        arrivals = _Arrivals(waiting, asyncio.ensure_future(pump()))
+        start = 0.0
         try:
             while True:
-                events = [await _next(waiting, pumping)]
-                await asyncio.sleep(started + GATHER_SECONDS - time.monotonic())
-                started = time.monotonic()
+                events = [await arrivals.next(None)]
                 size = len(events[0].value)
-                while size < limit and not waiting.empty():
-                    events.append(waiting.get_nowait())
-                    size += len(events[-1].value)
+                while size < gathering.messages:
+                    event = await arrivals.next(start)
+                    if event is None:
+                        break
+                    events.append(event)
+                    size += len(event.value)
+                began = time.monotonic()
                 await handler([event.value for event in events])
+                start = gathering.next_start(began, time.monotonic())
                 for event in events:
                     event.ack()
         finally:
-            pumping.cancel()
+            arrivals.close()
 
-    app.agent(source, name="batches", concurrency=1)(consume)
+    app.agent(source, concurrency=1)(consume)
 
 
-async def _next(waiting: asyncio.Queue[Any], pumping: asyncio.Future[None]) -> Any:
-    """Return the next event; raises what ended the stream when it ends."""
-    getting = asyncio.ensure_future(waiting.get())
-    done, _ = await asyncio.wait({getting, pumping}, return_when=asyncio.FIRST_COMPLETED)
-    if getting in done:
-        return getting.result()
-    getting.cancel()
-    pumping.result()
-    raise asyncio.CancelledError
+class _Arrivals:
+    """The events that a stream's pump puts into a queue; raises what ended the stream when it ends."""
+
+    def __init__(self, waiting: asyncio.Queue[Any], pumping: asyncio.Future[None]) -> None:
+        self._waiting = waiting
+        self._pumping = pumping
+        self._getting: asyncio.Future[Any] | None = None
+
+    async def next(self, deadline: float | None) -> Any:
+        """Return the next event; None when there is none by ``deadline`` (monotonic seconds), if one is given."""
+        if self._getting is None:
+            self._getting = asyncio.ensure_future(self._waiting.get())
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        # The get stays pending over a time-out: cancelling it could lose the event it was about to return.
+        done, _ = await asyncio.wait(
+            {self._getting, self._pumping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._getting in done:
+            event = self._getting.result()
+            self._getting = None
+            return event
+        if self._pumping in done:
+            self._pumping.result()
+            raise asyncio.CancelledError
+        return None
+
+    def close(self) -> None:
+        """End the pump."""
+        self._pumping.cancel()
+        if self._getting is not None:
+            self._getting.cancel()

@@ -6,7 +6,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -78,13 +77,12 @@ class Demo:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
         self.stack.start()
         self.stack.ensure_databases(department_names(self._catalog))
-        with ThreadPoolExecutor(1) as pool:
-            # The hub's processes load while the sources are filled; they wait for their topics by themselves.
-            starting = pool.submit(self.stack.add, hub.hub_specs(self._plan.data, self.stack.ports))
-            hub.create_tables(self.stack, self._catalog)
-            self._fill()
-            hub.prepare(self.stack, self._catalog, say=self._say)
-            starting.result()
+        # The hub's processes load while the sources are filled; they wait for their topics by themselves.
+        beginning = self.stack.begin(hub.hub_specs(self._plan.data, self.stack.ports))
+        hub.create_tables(self.stack, self._catalog)
+        self._fill()
+        hub.prepare(self.stack, self._catalog, say=self._say)
+        self.stack.wait_ready(beginning)
         self.stack.publish()
         while not self.stopping.is_set() and not self.query("SELECT count() AS n FROM persons")[0]["n"]:
             self._say("waiting for the first person")

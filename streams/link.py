@@ -36,10 +36,11 @@ class LinkAgent:
         self._producer.flush()
         self._linker.checkpoint()
 
-    def process(self, chunk: Sequence[Any]) -> None:
-        """Link the chunk; returns when everything is durable here and in the broker."""
-        for start in range(0, len(chunk), APPLY_SIZE):
-            step = chunk[start : start + APPLY_SIZE]
+    def process(self, chunks: Sequence[Sequence[Any]]) -> None:
+        """Link the chunks; returns when everything is durable here and in the broker."""
+        messages = [message for chunk in chunks for message in chunk]
+        for start in range(0, len(messages), APPLY_SIZE):
+            step = messages[start : start + APPLY_SIZE]
             outputs = self._linker.apply(list(self._entries(step)))
             self._publish(outputs)
         self._producer.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -133,14 +134,14 @@ class NormalizeAgent:
         self._schemas = schemas
         self._producer = producer
 
-    def process(self, chunk: Sequence[Any]) -> dict[str, int]:
-        """Write what the chunk leads to and return, by department, the newest commit time of its streamed changes.
+    def process(self, chunks: Sequence[Sequence[Any]]) -> dict[str, int]:
+        """Write what the chunks lead to and return, by department, the newest commit time of their streamed changes.
 
         Returns when everything is durable in the broker. Raises BrokerUnavailableError.
         """
         newest: dict[str, int] = {}
         counts: dict[tuple[str, str], int] = {}
-        for event in events_of(chunk):
+        for event in chain.from_iterable(map(events_of, chunks)):
             for outcome in self._normalizer.process(event):
                 feed, name = self._write(outcome)
                 counts[feed, name] = counts.get((feed, name), 0) + 1

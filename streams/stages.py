@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from monitoring.frontier import FrontierTracker
 from monitoring.http import Health, HttpServer, application
 from streams import app as faust_app
 from streams import groups, topics
+from streams.app import Gathering
 from streams.link import LinkAgent
 from streams.normalize import NormalizeAgent, Normalizer, heartbeat_time
 from streams.process import Process, check_topics
@@ -35,6 +37,12 @@ log = structlog.get_logger()
 STAGES: Final = ("normalize", "link", "store")
 FRONTIER_SECONDS: Final = 0.25
 """Between two looks whether a heartbeat's offsets are passed: what it adds to the published lag."""
+GC_THRESHOLDS: Final = (100_000, 50, 1000)
+"""Allocations between collections; with a register in memory a full one stops a stage for seconds."""
+STAGE_PAUSE: Final = 0.03
+"""Seconds between two batches of a stage that writes to Kafka: a flush and an fsync for some changes, not for each."""
+STORE_PAUSE: Final = 0.25
+"""Seconds between two batches of the store, where each table costs an insert."""
 OFFSETS_TIMEOUT: Final = 5.0
 
 
@@ -42,6 +50,8 @@ async def run(stage: str, settings: Settings) -> int:
     """Run one stage until it is told to stop; return the exit code. Raises SettingError, OSError and feeds' errors."""
     settings.require("broker", "registry")
     metrics.declare_build()
+    # The collector walks every live object: what is loaded by now stays, and a stage makes no cycles to speak of.
+    gc.set_threshold(*GC_THRESHOLDS)
     catalog = Catalog.load(settings.feeds)
     return await _RUNNERS[stage](settings, catalog)
 
@@ -65,19 +75,19 @@ async def _run_normalize(settings: Settings, catalog: Catalog) -> int:
         frontiers = _Frontiers(settings.broker, catalog, agent)
         app = faust_app.build("normalize", topics.NORMALIZE_GROUP, settings, str(settings.data / "faust"))
 
-        async def handle(chunk: Sequence[Any]) -> None:
-            department = departments.get(chunk[0].topic)
-            if department is not None:
-                time = heartbeat_time(decoder, chunk)
-                if time is not None:
+        async def handle(chunks: Sequence[Sequence[Any]]) -> None:
+            captured = [chunk for chunk in chunks if chunk[0].topic not in departments]
+            if captured:
+                with metrics.BATCH_SECONDS.labels("normalize").time():
+                    newest = await asyncio.to_thread(agent.process, captured)
+                frontiers.on_chunks(captured, newest)
+            for chunk in chunks:
+                department = departments.get(chunk[0].topic)
+                time = heartbeat_time(decoder, chunk) if department is not None else None
+                if department is not None and time is not None:
                     await asyncio.to_thread(frontiers.on_heartbeat, department, time)
-                return
-            with metrics.BATCH_SECONDS.labels("normalize").time():
-                newest = await asyncio.to_thread(agent.process, chunk)
-            last = chunk[-1]
-            frontiers.on_chunk(last.topic, last.partition, last.offset + 1, newest)
 
-        faust_app.chunk_agent(app, inputs, handle)
+        faust_app.chunks_agent(app, inputs, handle, Gathering(settings.chunk, STAGE_PAUSE))
 
         @app.timer(interval=FRONTIER_SECONDS)
         async def advance() -> None:
@@ -102,9 +112,10 @@ class _Frontiers:
         # It never subscribes: the group's id only names whose committed offsets are read.
         self._offsets = KafkaConsumer({"bootstrap.servers": bootstrap, "group.id": topics.NORMALIZE_GROUP})
 
-    def on_chunk(self, topic: str, partition: int, next_offset: int, newest: dict[str, int]) -> None:
-        """A chunk is durable in the log."""
-        self._passed[topic, partition] = next_offset
+    def on_chunks(self, chunks: Sequence[Sequence[Any]], newest: dict[str, int]) -> None:
+        """The chunks are durable in the log; ``newest`` is each department's newest commit time in them."""
+        for last in (chunk[-1] for chunk in chunks):
+            self._passed[last.topic, last.partition] = last.offset + 1
         for department, source_time in newest.items():
             self._tracker.on_change(department, source_time)
 
@@ -175,11 +186,11 @@ async def _run_link(settings: Settings, catalog: Catalog) -> int:
         )
         app = faust_app.build("link", topics.LINK_GROUP, settings, str(settings.data / "faust"))
 
-        async def handle(chunk: Sequence[Any]) -> None:
+        async def handle(chunks: Sequence[Sequence[Any]]) -> None:
             with metrics.BATCH_SECONDS.labels("link").time():
-                await asyncio.to_thread(agent.process, chunk)
+                await asyncio.to_thread(agent.process, chunks)
 
-        faust_app.chunk_agent(app, [topics.RECORDS], handle)
+        faust_app.chunks_agent(app, [topics.RECORDS], handle, Gathering(settings.chunk, STAGE_PAUSE))
         return app
 
     try:
@@ -210,7 +221,9 @@ async def _run_store(settings: Settings, catalog: Catalog) -> int:
         schemas = await asyncio.to_thread(TopicSchemas, registry, catalog)
         agent = SinkAgent(store.writer, schemas, EnvelopeDecoder(registry), heartbeats, board)
         app = faust_app.build("store", topics.STORE_GROUP, settings, str(settings.data / "faust"))
-        faust_app.batch_agent(app, inputs, agent.write_until_done, settings.batch_rows)
+        faust_app.chunks_agent(
+            app, inputs, agent.write_until_done, Gathering(settings.batch_rows, STORE_PAUSE)
+        )
         return app
 
     watching = asyncio.create_task(watch.run())

@@ -63,11 +63,15 @@ async def run_until(app: faust.App, done: Callable[[], bool]) -> BaseException |
 
 
 def application(
-    tmp_path: Any, broker: str, group: str, topic: str, handler: Callable[[Sequence[Any]], Awaitable[None]]
+    tmp_path: Any,
+    broker: str,
+    group: str,
+    topic: str,
+    handler: Callable[[Sequence[Sequence[Any]]], Awaitable[None]],
 ) -> faust.App:
     options = Settings(data=tmp_path, broker=broker, chunk=100, commit_interval=0.3)
     app = faust_app.build("test", group, options, str(tmp_path / uuid.uuid4().hex))
-    faust_app.chunk_agent(app, [topic], handler)
+    faust_app.chunks_agent(app, [topic], handler, faust_app.Gathering(100, 0.0))
     return app
 
 
@@ -77,8 +81,8 @@ def test_chunks_arrive_in_order_and_are_committed_to_the_end(cluster: Any, tmp_p
     fill(producer, topic)
     seen: list[int] = []
 
-    async def handle(chunk: Sequence[Any]) -> None:
-        seen.extend(int(message.value) for message in chunk)
+    async def handle(chunks: Sequence[Sequence[Any]]) -> None:
+        seen.extend(int(message.value) for chunk in chunks for message in chunk)
 
     async def main() -> None:
         app = application(tmp_path, broker, group, topic, handle)
@@ -90,23 +94,25 @@ def test_chunks_arrive_in_order_and_are_committed_to_the_end(cluster: Any, tmp_p
     assert committed(broker, group, topic) == MESSAGES
 
 
-def test_a_crash_commits_nothing_behind_the_failed_chunk_and_loses_nothing(cluster: Any, tmp_path: Any) -> None:
+def test_a_crash_commits_nothing_behind_the_failed_chunk_and_loses_nothing(
+    cluster: Any, tmp_path: Any
+) -> None:
     producer, broker = cluster
     topic, group = f"t-{uuid.uuid4().hex}", f"g-{uuid.uuid4().hex}"
     fill(producer, topic)
     effects: list[int] = []
     failed_at = 0
 
-    async def failing(chunk: Sequence[Any]) -> None:
+    async def failing(chunks: Sequence[Sequence[Any]]) -> None:
         nonlocal failed_at
         if len(effects) >= 700:
-            failed_at = int(chunk[0].value)
+            failed_at = int(chunks[0][0].value)
             raise RuntimeError("the effect failed")
-        effects.extend(int(message.value) for message in chunk)
+        effects.extend(int(message.value) for chunk in chunks for message in chunk)
         await asyncio.sleep(0.1)
 
-    async def healthy(chunk: Sequence[Any]) -> None:
-        effects.extend(int(message.value) for message in chunk)
+    async def healthy(chunks: Sequence[Sequence[Any]]) -> None:
+        effects.extend(int(message.value) for chunk in chunks for message in chunk)
 
     async def first() -> None:
         app = application(tmp_path, broker, group, topic, failing)
@@ -137,7 +143,9 @@ def test_a_chunk_that_is_not_acknowledged_holds_the_commit(cluster: Any, tmp_pat
         async def consume(stream: Any) -> None:
             async for event in stream.noack().events():
                 events.append(event)
-                if len(events) != 1:  # the first chunk stays open: everything behind it is a hole's other side
+                if (
+                    len(events) != 1
+                ):  # the first chunk stays open: everything behind it is a hole's other side
                     event.ack()
 
         app.agent(app.topic(topic, schema=faust_app.ChunkSchema()), name="holes", concurrency=1)(consume)
