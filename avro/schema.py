@@ -33,7 +33,11 @@ def _read(path: Path) -> Schema:
         raise SchemaError(f"{path}: there is no such schema; add the .avsc or mend the feed's name") from None
     except json.JSONDecodeError as error:
         raise SchemaError(f"{path}:{error.lineno}: not JSON: {error.msg}; mend the file") from None
-    if not isinstance(schema, dict) or schema.get("type") != "record" or not isinstance(schema.get("fields"), list):
+    if (
+        not isinstance(schema, dict)
+        or schema.get("type") != "record"
+        or not isinstance(schema.get("fields"), list)
+    ):
         raise SchemaError(f"{path}: a record schema with fields is wanted; mend the file")
     return schema
 
@@ -57,7 +61,9 @@ def record_schema(feed: str, folder: Path = SCHEMA_FOLDER) -> Schema:
     taken = {field["name"] for field in header} | {"raw"}
     for field in own["fields"]:
         if field["name"] in taken:
-            raise SchemaError(f"schema of {feed}: field {field['name']} is one of every record's own; rename it")
+            raise SchemaError(
+                f"schema of {feed}: field {field['name']} is one of every record's own; rename it"
+            )
     department, _, name = feed.partition(".")
     composed = {
         "type": "record",

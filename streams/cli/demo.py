@@ -26,7 +26,10 @@ from streams.demo import Demo, Plan, Result
 REFRESH: Final = 1.0
 DEMO_MARK: Final = ".demo"
 """File in a data folder that a demonstration made: only such a folder is removed at the end."""
-NEWEST: Final = 5
+NEWEST_PERSONS: Final = (
+    "SELECT person_id, name, sex, birth_date, mention_count FROM persons WHERE state = 'active' "
+    "ORDER BY person_id DESC LIMIT 5"
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -136,10 +139,7 @@ class Show:
         for heading in ("person", "name", "sex", "born", "mentions"):
             table.add_column(heading)
         try:
-            rows = self._demo.query(
-                "SELECT person_id, name, sex, birth_date, mention_count FROM persons WHERE state = 'active' "
-                f"ORDER BY person_id DESC LIMIT {NEWEST}"  # noqa: S608 - a number of ours
-            )
+            rows = self._demo.query(NEWEST_PERSONS)
         except ConnectorError:
             rows = []
         for row in rows:

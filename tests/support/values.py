@@ -21,7 +21,7 @@ from psycopg import sql
 from connectors.feeds import Feed
 
 EPOCH_DAY = dt.date(1970, 1, 1)
-EPOCH = dt.datetime(1970, 1, 1)
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock without a zone
 
 Row = dict[str, Any]
 Table = dict[str, Row]

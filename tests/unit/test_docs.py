@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 from streams.cli.app import build
@@ -22,10 +23,18 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_the_readmes_name_only_commands_that_exist() -> None:
-    commands = {command.name or command.callback.__name__ for command in build().registered_commands if command.callback}
+    commands = {
+        command.name or command.callback.__name__
+        for command in build().registered_commands
+        if command.callback
+    }
     groups = {group.name for group in build().registered_groups}
     for name in ("README.md", "README.zh-CN.md"):
         words = (ROOT / name).read_text(encoding="utf-8").replace("`", " ").split()
-        used = {after for before, after in zip(words, words[1:], strict=False) if before.endswith("renkou") and after.isalpha() and after.isascii()}
+        used = {
+            after
+            for before, after in pairwise(words)
+            if before.endswith("renkou") and after.isalpha() and after.isascii()
+        }
         used = {word for word in used if word.islower()} - {"keeps", "captures"}
         assert used <= commands | groups, f"{name} names {used - commands - groups}"

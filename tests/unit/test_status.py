@@ -8,7 +8,12 @@ from monitoring.metrics import quantile
 from monitoring.status import Evidence, State, StatusBoard, decide
 
 NOW = 1_000_000_000_000
-FRESH = {"captured": NOW - 1_000_000, "normalized": NOW - 1_200_000, "linked": NOW - 1_500_000, "queryable": NOW - 2_000_000}
+FRESH = {
+    "captured": NOW - 1_000_000,
+    "normalized": NOW - 1_200_000,
+    "linked": NOW - 1_500_000,
+    "queryable": NOW - 2_000_000,
+}
 SECOND = 1_000_000
 
 
@@ -37,7 +42,7 @@ def test_since_is_kept_while_the_state_lasts() -> None:
     board = StatusBoard()
     for seconds, connector in ((0, "RUNNING"), (5, "RUNNING"), (10, "FAILED"), (12, "FAILED")):
         now = NOW + seconds * SECOND
-        fresh = {stage: now for stage in FRESH}
+        fresh = dict.fromkeys(FRESH, now)
         board.update("police", Evidence(now, fresh, connector, True))
     (source,) = board.sources()
     assert source.state is State.CONNECTOR_STALLED

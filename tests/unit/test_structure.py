@@ -17,7 +17,13 @@ MAY_IMPORT = {
     "streams": {"avro", "linkage", "connectors", "monitoring", "streams"},
 }
 
-THE_ROWS_WAY = ("streams/transport.py", "streams/normalize.py", "streams/link.py", "streams/sink.py", "streams/stages.py")
+THE_ROWS_WAY = (
+    "streams/transport.py",
+    "streams/normalize.py",
+    "streams/link.py",
+    "streams/sink.py",
+    "streams/stages.py",
+)
 ASIDE = ("connectors.stack", "connectors.simulate", "streams.demo", "streams.hub", "streams.cli")
 """What runs a machine or shows something; nothing on a row's way may need it."""
 
@@ -41,7 +47,12 @@ def test_imports_point_one_way(package: str) -> None:
 
 def test_linkage_knows_nothing_of_its_surroundings() -> None:
     for path in (ROOT / "linkage").rglob("*.py"):
-        outside = {name.partition(".")[0] for name in imports(path)} & {"faust", "confluent_kafka", "clickhouse_connect", "chdb"}
+        outside = {name.partition(".")[0] for name in imports(path)} & {
+            "faust",
+            "confluent_kafka",
+            "clickhouse_connect",
+            "chdb",
+        }
         assert not outside, f"{path.name} imports {outside}"
 
 

@@ -18,7 +18,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from streams import app as faust_app
 from streams.settings import Settings
-from streams.transport import Consumer
+from streams.transport import ChunkSchema, Consumer
 
 MESSAGES = 3000
 DEADLINE = 40.0
@@ -59,7 +59,8 @@ async def run_until(app: faust.App, done: Callable[[], bool]) -> BaseException |
                 await asyncio.sleep(1.0)  # two commit intervals
     finally:
         await app.stop()
-    return app.crash_reason
+    crash: BaseException | None = app.crash_reason
+    return crash
 
 
 def application(
@@ -148,7 +149,7 @@ def test_a_chunk_that_is_not_acknowledged_holds_the_commit(cluster: Any, tmp_pat
                 ):  # the first chunk stays open: everything behind it is a hole's other side
                     event.ack()
 
-        app.agent(app.topic(topic, schema=faust_app.ChunkSchema()), name="holes", concurrency=1)(consume)
+        app.agent(app.topic(topic, schema=ChunkSchema()), name="holes", concurrency=1)(consume)
         assert await run_until(app, lambda: sum(len(event.value) for event in events) >= 500) is None
 
     asyncio.run(main())
