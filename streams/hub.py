@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,17 +41,32 @@ def prepare(
     say("databases")
     stack.ensure_databases(department_names(catalog))
     create_tables(stack, catalog)
-    for department in department_names(catalog):
-        _administer(stack, catalog, department)
-    endpoints = stack.endpoints()
     say("topics")
+    create_topics(stack, catalog)
+    say("connectors")
+    capture_departments(stack, catalog, department_names(catalog), capture)
+
+
+def create_topics(stack: LocalStack, catalog: Catalog) -> None:
+    """Create the hub's topics and those of every captured table. Raises ConnectorError."""
     captured = [
         spec
         for department in department_names(catalog)
         for spec in topics.capture_topics(department, captured_tables(catalog, department))
     ]
-    topics.ensure_topics(endpoints.kafka, [*topics.hub_topics(), *captured], replication=1)
-    say("connectors")
+    topics.ensure_topics(stack.endpoints().kafka, [*topics.hub_topics(), *captured], replication=1)
+
+
+def capture_departments(
+    stack: LocalStack, catalog: Catalog, departments: Sequence[str], capture: Capture = Capture.JSON
+) -> None:
+    """Set the departments' databases up and register their connectors; returns when these run.
+
+    Raises ConnectorError.
+    """
+    endpoints = stack.endpoints()
+    for department in departments:
+        _administer(stack, catalog, department)
     connectors = [
         debezium.connector(
             _source(stack, department),
@@ -60,7 +75,7 @@ def prepare(
             kafka=endpoints.kafka,
             registry=endpoints.registry,
         )
-        for department in department_names(catalog)
+        for department in departments
     ]
     debezium.apply(endpoints.connect, connectors)
     debezium.wait_running(endpoints.connect, [connector.name for connector in connectors])
@@ -136,4 +151,12 @@ def _ready(port: int) -> Callable[[], bool]:
     return ready
 
 
-__all__ = ["captured_tables", "count_rows", "create_tables", "hub_specs", "prepare"]
+__all__ = [
+    "capture_departments",
+    "captured_tables",
+    "count_rows",
+    "create_tables",
+    "create_topics",
+    "hub_specs",
+    "prepare",
+]

@@ -67,11 +67,18 @@ def hub(stack: LocalStack) -> RunningHub:
     catalog = Catalog.load(None)
     stack.ensure_databases(department_names(catalog))
     hub_on_one_machine.create_tables(stack, catalog)
+    hub_on_one_machine.create_topics(stack, catalog)
+    # The others first: a slot waits for the open transactions of all databases of the server.
+    hub_on_one_machine.capture_departments(stack, catalog, ["health", "hrss"])
     police = stack.dsn("police")
     insert(police, "hj_hjxx", *(household(number, f"户主{number}") for number in range(1, 6)))
+    with psycopg.connect(police, autocommit=True) as watcher:
+        until("the other slots", lambda: _slots(watcher) == 2)
     with psycopg.connect(police) as a, psycopg.connect(police) as b, psycopg.connect(police) as c:
         a.execute("""UPDATE hj_hjxx SET "HZXM" = '甲改' WHERE "HH" = '000000001'""")
-        preparing = threading.Thread(target=hub_on_one_machine.prepare, args=(stack, catalog))
+        preparing = threading.Thread(
+            target=hub_on_one_machine.capture_departments, args=(stack, catalog, ["police"])
+        )
         preparing.start()
         with psycopg.connect(police, autocommit=True) as watcher:
             until("the slot waits", lambda: _slot_is_waiting(watcher))
@@ -87,6 +94,13 @@ def hub(stack: LocalStack) -> RunningHub:
         assert _households(running)['{"HH":"000000003"}']["HZXM"] == "户主3"
         c.commit()
     return running
+
+
+def _slots(connection: psycopg.Connection) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn IS NOT NULL"
+    ).fetchone()
+    return row[0] if row is not None else 0
 
 
 def _slot_is_waiting(connection: psycopg.Connection) -> bool:
@@ -264,7 +278,8 @@ def test_the_command_line_reads_through_the_running_store(hub: RunningHub) -> No
     answer = renkou("person", person_id, "--json", data=data)
     assert answer.returncode == 0, answer.stderr
     person = json.loads(answer.stdout)
-    assert person.keys() == {"person_id", "state", "merged_into", "elements", "mentions", "links", "history"}
+    contract = {"person_id", "state", "merged_into", "elements", "mentions", "links", "history"}
+    assert contract <= person.keys()
     assert person["person_id"] == person_id
     assert renkou("person", "P9999999999", data=data).returncode == 1
     assert renkou("sql", "SELECT nonsense", data=data).returncode == 1
