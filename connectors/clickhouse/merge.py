@@ -17,9 +17,10 @@ from itertools import islice
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from avro.codec import DatumCodec
-from avro.record import PERSON_ELEMENTS, Record, Severity
+from avro.record import PERSON_ELEMENTS, Mention, Record, Severity
 from connectors.clickhouse import sql
 from connectors.clickhouse.batch import Row
 from connectors.clickhouse.engine import Engine
@@ -72,14 +73,6 @@ class _Stored:
     mentions: dict[Slot, _Mentioned] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """Datums and their records in the order of the rows; rows are left out where the store has newer ones."""
-
-    datums: list[bytes]
-    records: list[Record]
-
-
 class Merger:
     """Completes the records of one feed."""
 
@@ -94,8 +87,11 @@ class Merger:
             column.name: [] if column.type.startswith("Array(") else None for column in self._table.columns
         }
 
-    def merge(self, rows: Sequence[Row]) -> Merged:
-        """Return the rows' datums, complete. Reads the store. Raises its errors."""
+    def merge(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows, complete: datums and mentions. Reads the store. Raises its errors.
+
+        Rows are left out where the store has newer ones.
+        """
         wanted: set[str] = set()
         for row in rows:
             if needs_values(row.record):
@@ -103,14 +99,13 @@ class Merger:
                 if row.record.previous_key is not None:
                     wanted.add(row.record.previous_key)
         if not wanted:
-            return Merged([row.datum for row in rows], [row.record for row in rows])
+            return list(rows)
         known = self._load(sorted(wanted))
-        merged = Merged([], [])
+        merged: list[Row] = []
         for row in rows:
             record = row.record
             if record.key not in wanted:
-                merged.datums.append(row.datum)
-                merged.records.append(record)
+                merged.append(row)
                 continue
             own = known.setdefault(record.key, _Stored())
             values = self._codec.decode(row.datum)
@@ -118,10 +113,10 @@ class Merger:
                 if _superseded(own, record, self._feed.slots):
                     continue
                 self._complete(values, record, own, known.get(record.previous_key or ""))
-                merged.datums.append(self._codec.encode(values))
+                mentions = tuple(Mention(**mention) for mention in values["mentions"])
+                merged.append(Row(self._codec.encode(values), replace(record, mentions=mentions)))
             else:
-                merged.datums.append(row.datum)
-            merged.records.append(record)
+                merged.append(row)
             self._remember(own, values, record)
         return merged
 

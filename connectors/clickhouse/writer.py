@@ -8,18 +8,18 @@ dead letters, and last what says how far the store has come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from avro.codec import MarkCodec
-from avro.record import PERSON_ELEMENTS, Mark, MarkKind, Record
+from avro.record import Mark, MarkKind, Record
 from avro.schema import Schema, shared_schema
 from connectors.clickhouse import sql
-from connectors.clickhouse.batch import Batch, Row
-from connectors.clickhouse.columns import column_type
+from connectors.clickhouse.batch import Batch
 from connectors.clickhouse.container import Container
 from connectors.clickhouse.engine import Engine, Target
+from connectors.clickhouse.mentions import MENTION_ROW, MentionRows
 from connectors.clickhouse.merge import Merger
 from connectors.clickhouse.schema import FeedTable, feed_table
 from connectors.clickhouse.shared import (
@@ -68,11 +68,11 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """Where datums of one schema go. ``tables`` maps each table to the rows that one datum gives there."""
+    """Where datums of one schema go: a row in each of ``tables``, the targets' names, for each datum."""
 
     container: Container
     targets: tuple[Target, ...]
-    tables: dict[str, int]
+    tables: tuple[str, ...]
 
 
 class _FeedWriter:
@@ -81,24 +81,9 @@ class _FeedWriter:
     def __init__(self, feed: FeedTable, engine: Engine) -> None:
         self.feed = feed
         self.table = feed_table(feed)
-        self.slots = frozenset(feed.slots)
         self.merger = Merger(feed, engine)
-        targets = [_plain_target(self.table)]
-        tables = {self.table.name: 1}
-        if feed.slots:
-            targets.append(_mentions_target(feed))
-            tables[MENTIONS.name] = len(feed.slots)
-        self.load = _Load(Container(feed.schema), tuple(targets), tables)
-
-    def check(self, record: Record) -> None:
-        """Raise StoreError when a mention has no place: it would vanish."""
-        for mention in record.mentions:
-            if (mention.role, mention.ordinal) not in self.slots:
-                raise StoreError(
-                    f"feed {self.feed.feed}: a record of {record.topic}, partition {record.partition},"
-                    f" offset {record.offset} mentions {mention.role} {mention.ordinal}, which the feed does"
-                    " not declare; mend the feed's roles"
-                )
+        self.mentions = MentionRows(feed)
+        self.load = _load_of(feed.schema, self.table)
 
 
 class Writer:
@@ -109,6 +94,7 @@ class Writer:
         errors."""
         self._engine = engine
         self._feeds = {feed.feed: _FeedWriter(feed, engine) for feed in feeds}
+        self._mentions = _load_of(MENTION_ROW, MENTIONS)
         self._identities = _load_of(shared_schema("Identity"), IDENTITIES)
         self._persons = _load_of(shared_schema("Person"), PERSONS, PERSON_HISTORY)
         self._marks = _load_of(shared_schema("Mark"), MARKS)
@@ -133,8 +119,7 @@ class Writer:
             mark for mark in batch.truncations.values() if mark.version > self._truncated.get(mark.feed, -1)
         ]
         limits = self._truncated | {mark.feed: mark.version for mark in marks}
-        for feed, rows in batch.rows.items():
-            self._write_rows(self._feed(feed), rows, limits.get(feed, 0), result)
+        self._write_records(batch, limits, result)
         for mark in marks:
             self._truncate(mark, result)
         self._load(self._identities, batch.identities, result)
@@ -156,18 +141,38 @@ class Writer:
             )
         return writer
 
-    def _write_rows(self, writer: _FeedWriter, rows: Sequence[Row], limit: int, result: WriteResult) -> None:
-        kept = [row for row in rows if row.record.version >= limit]
-        for row in kept:
-            writer.check(row.record)
-        merged = writer.merger.merge(kept)
-        result.superseded += len(rows) - len(merged.datums)
+    def _write_records(self, batch: Batch, limits: Mapping[str, int], result: WriteResult) -> None:
+        """Write the rows of every feed, then the mentions of all of them.
+
+        Mentions come last: `connectors.clickhouse.merge` knows that a crash can leave them behind their rows.
+        """
+        mentions: list[bytes] = []
+        owners: list[Record] = []
+        for feed, rows in batch.rows.items():
+            writer, limit = self._feed(feed), limits.get(feed, 0)
+            kept = [row for row in rows if row.record.version >= limit]
+            for row in kept:
+                writer.mentions.check(row.record)
+            merged = writer.merger.merge(kept)
+            result.superseded += len(rows) - len(merged)
+            records = [row.record for row in merged]
+            self._load_records(writer.load, [row.datum for row in merged], records, result)
+            for record in records:
+                made = writer.mentions.of(record)
+                mentions += made
+                owners += [record] * len(made)
+        self._load_records(self._mentions, mentions, owners, result)
+
+    def _load_records(
+        self, load: _Load, datums: Sequence[bytes], owners: Sequence[Record], result: WriteResult
+    ) -> None:
+        """Load datums, each of which is of the record at its place in ``owners``."""
         try:
-            self._load(writer.load, merged.datums, result)
+            self._load(load, datums, result)
         except _RefusedError as error:
-            record = merged.records[error.index]
+            record = owners[error.index]
             raise StoreError(
-                f"feed {writer.feed.feed}: ClickHouse refuses the record of {record.topic}, partition"
+                f"feed {record.feed}: ClickHouse refuses the record of {record.topic}, partition"
                 f" {record.partition}, offset {record.offset}, and takes its neighbours: {error.reason}"
             ) from error
 
@@ -178,8 +183,8 @@ class Writer:
                 self._engine.load(load.container.pack(part), load.targets)
             except StoreError as error:
                 self._search(load, datums, start, start + len(part), error)
-            for table, rows in load.tables.items():
-                result.rows[table] = result.rows.get(table, 0) + rows * len(part)
+            for table in load.tables:
+                result.rows[table] = result.rows.get(table, 0) + len(part)
 
     def _search(self, load: _Load, datums: Sequence[bytes], first: int, end: int, reason: StoreError) -> None:
         """Insert the datums from ``first`` to before ``end`` by halves, to find the one that is refused, and
@@ -209,7 +214,7 @@ class Writer:
         neighbour = first if low > first else end - 1
         if neighbour == low or refused(neighbour, neighbour + 1):
             raise reason
-        raise _RefusedError(next(iter(load.tables)), low, str(last)) from last
+        raise _RefusedError(load.tables[0], low, str(last)) from last
 
     def _truncate(self, mark: Mark, result: WriteResult) -> None:
         writer = self._feed(mark.feed)
@@ -223,7 +228,7 @@ class Writer:
             f" SELECT key, 't', topic, partition, `offset`, {time}, {time}, {version}, 1"
             f" FROM {writer.table.stored} FINAL WHERE {below}"
         )
-        if writer.slots:
+        if writer.feed.slots:
             key = sql.names(MENTIONS.order_by)
             self._engine.command(
                 f"INSERT INTO {MENTIONS.stored} ({key}, source_time, version, is_deleted)"
@@ -250,24 +255,4 @@ def _plain_target(table: Table) -> Target:
 
 
 def _load_of(schema: Schema, *tables: Table) -> _Load:
-    return _Load(Container(schema), tuple(map(_plain_target, tables)), {table.name: 1 for table in tables})
-
-
-def _mentions_target(feed: FeedTable) -> Target:
-    """Return the INSERT of a record's mentions: one row for every slot, deleted where the record has no
-    mention."""
-    slots = ", ".join(f"({sql.text(role)}, toInt32({ordinal}))" for role, ordinal in feed.slots)
-    structure = (
-        "key String, source_time DateTime64(6, 'UTC'), version UInt128, is_deleted UInt8,"
-        f" mentions {column_type(feed.field('mentions')['type'])}"
-    )
-    elements = ", ".join(f"mention.{sql.name(element)}" for element in PERSON_ELEMENTS)
-    # Element 0 of an array is the empty value: nulls.
-    select = (
-        f"SELECT {sql.text(feed.department)}, {sql.text(feed.type)}, key, slot.1, slot.2, {elements},"
-        " source_time, version, is_deleted OR place = 0"
-        " FROM (SELECT key, source_time, version, is_deleted, slot, place, mentions[place] AS mention"
-        " FROM (SELECT *, arrayJoin([" + slots + "]) AS slot,"
-        " arrayFirstIndex(m -> m.role = slot.1 AND m.ordinal = slot.2, mentions) AS place FROM {source}))"
-    )
-    return Target(MENTIONS.stored, MENTIONS.column_names, structure, select)
+    return _Load(Container(schema), tuple(map(_plain_target, tables)), tuple(table.name for table in tables))

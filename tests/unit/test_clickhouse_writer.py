@@ -227,6 +227,62 @@ def test_poison_is_found_and_named(store: Store, source: Source, place: int) -> 
         write(store, source)
 
 
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_refused_mention_is_named_by_its_record(store: Store, source: Source, place: int) -> None:
+    for number in range(7):
+        source.change(number, Person("赵敏" if number == place else "李安", "乙路二号"))
+    poison = source.log[place]
+    assert not isinstance(poison, Mark)
+    store.writer._engine.command(
+        "ALTER TABLE renkou.mentions_all ADD CONSTRAINT known CHECK ifNull(name != '赵敏', 1)"
+    )
+    with pytest.raises(
+        StoreError, match=rf"police\.people.*people, partition 0, offset {poison.offset},"
+    ) as caught:
+        write(store, source)
+    assert "赵敏" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mentions_that_a_crash_left_behind_are_repaired(store: Store, source: Source, seed: int) -> None:
+    """Rows of a batch are there, its mentions are not, and the batch comes again, cut otherwise."""
+    source.live(60, random.Random(seed))
+    write_ahead = source.log[20:]
+    store.writer.write(source.batch(source.log[:20]))
+    store.writer._engine.command("ALTER TABLE renkou.mentions_all ADD CONSTRAINT none CHECK 0")
+    with pytest.raises(StoreError, match="VIOLATED_CONSTRAINT"):
+        store.writer.write(source.batch(write_ahead))
+    store.writer._engine.command("ALTER TABLE renkou.mentions_all DROP CONSTRAINT none")
+    for start in range(0, len(write_ahead), 25):
+        store.writer.write(source.batch(write_ahead[start : start + 25]))
+    assert shown(store.readers) == source.expected()
+    assert b"unavailable" not in everything(store.readers)
+
+
+def test_feeds_share_one_insert_of_mentions(tmp_path: Path, source: Source) -> None:
+    other = Source(write_schema(tmp_path / "schemas", feed="health.people"))
+    source.change(1, LI)
+    other.change(1, Person("赵敏", "乙路二号"))
+    (record,) = other.log
+    assert not isinstance(record, Mark)
+    record.feed = "health.people"
+    batch = source.batch(source.log)
+    batch.add_record("health.people", other.datums[id(record)], record)
+    feeds = [feed_table(source.codec), feed_table(other.codec)]
+    store = open_store(tmp_path / "store", "", feeds)
+    try:
+        assert store.writer.write(batch).rows == {"police_people": 1, "health_people": 1, "mentions": 4}
+        assert rows_of(
+            store.readers, "SELECT department, role, name FROM mentions ORDER BY department, role"
+        ) == [
+            {"department": "health", "role": "self", "name": "赵敏"},
+            {"department": "police", "role": "self", "name": "李安"},
+            {"department": "police", "role": "spouse", "name": "王宁"},
+        ]
+    finally:
+        store.close()
+
+
 def test_what_refuses_everything_is_not_blamed_on_a_row(store: Store, source: Source) -> None:
     for number in range(3):
         source.change(number, LI)

@@ -1,0 +1,107 @@
+"""Rows of ``mentions``: who the records of every feed name, made of the headers that are decoded already.
+
+All feeds share the table and the schema here, so that a batch needs one insert for it. A row is the bytes of where
+it stands (`_Place`) followed by those of the mention itself: Avro writes a record's fields one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from avro import version as versions
+from avro.compiled import Conversion, Native, compile_writer
+from avro.record import Mention, Record
+from avro.schema import Schema, full_name, plain, shared_schema
+from connectors.clickhouse.schema import FeedTable
+from connectors.errors import StoreError
+
+
+class _Place(msgspec.Struct):
+    """Whose mentions these are, and in which state of the record."""
+
+    department: str
+    table: str
+    key: str
+    source_time: int
+    version: int
+    is_deleted: int
+
+
+_MENTION: Final = shared_schema("Mention")
+_PLACE: Final[Schema] = {
+    "type": "record",
+    "name": "MentionPlace",
+    "namespace": "renkou",
+    "fields": [
+        {"name": "department", "type": "string"},
+        {"name": "table", "type": "string"},
+        {"name": "key", "type": "string"},
+        {"name": "source_time", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "version", "type": {"type": "fixed", "name": "Version", "size": versions.VERSION_BYTES}},
+        {"name": "is_deleted", "type": "int"},
+    ],
+}
+MENTION_ROW: Final[Schema] = {
+    "type": "record",
+    "name": "StoredMention",
+    "namespace": "renkou",
+    "fields": [*_PLACE["fields"], *_MENTION["fields"]],
+}
+"""The schema of a row. ``unchanged`` comes along and has no column: what is stored is complete."""
+
+_write_place: Final = compile_writer(
+    plain(_PLACE),
+    {
+        full_name(_PLACE): Native(
+            _Place, conversions={"version": Conversion(versions.to_bytes, versions.from_bytes)}
+        )
+    },
+)
+_write_mention: Final = compile_writer(plain(_MENTION), {full_name(_MENTION): Native(Mention)})
+
+
+class MentionRows:
+    """Makes the rows of one feed."""
+
+    def __init__(self, feed: FeedTable) -> None:
+        self._feed = feed
+        self._slots = feed.slots
+        self._known = frozenset(feed.slots)
+        self._absent = [_write_mention(Mention(role, ordinal)) for role, ordinal in feed.slots]
+
+    def check(self, record: Record) -> None:
+        """Raise StoreError when a mention has no place: it would vanish."""
+        for mention in record.mentions:
+            if (mention.role, mention.ordinal) not in self._known:
+                raise StoreError(
+                    f"feed {self._feed.feed}: a record of {record.topic}, partition {record.partition},"
+                    f" offset {record.offset} mentions {mention.role} {mention.ordinal}, which the feed does"
+                    " not declare; mend the feed's roles"
+                )
+
+    def of(self, record: Record) -> list[bytes]:
+        """Return a row for every slot of the feed, a deleted one where the record has no mention."""
+        gone = self._place(record, True)
+        if not record.mentions:
+            return [gone + absent for absent in self._absent]
+        here = gone if record.is_deleted else self._place(record, False)
+        named = {(mention.role, mention.ordinal): mention for mention in record.mentions}
+        rows = []
+        for slot, absent in zip(self._slots, self._absent, strict=True):
+            mention = named.get(slot)
+            rows.append(gone + absent if mention is None else here + _write_mention(mention))
+        return rows
+
+    def _place(self, record: Record, is_deleted: bool) -> bytes:
+        return _write_place(
+            _Place(
+                self._feed.department,
+                self._feed.type,
+                record.key,
+                record.source_time,
+                record.version,
+                1 if is_deleted else 0,
+            )
+        )
