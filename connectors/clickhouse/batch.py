@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,49 @@ _source_states: Final = DatumCodec(SOURCE_STATE)
 _OPEN_VERSION: Final = versions.to_bytes(0)
 """A dead letter that comes again does not reopen one that was replayed or discarded: their versions are
 higher."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """How far a department has come at a stage; times in microseconds since 1970."""
+
+    department: str
+    stage: str
+    frontier: int
+    noted: int
+
+    def datum(self) -> bytes:
+        """Return the row."""
+        return _frontiers.encode(
+            {
+                "department": self.department,
+                "stage": self.stage,
+                "frontier": self.frontier,
+                "noted": self.noted,
+                "version": versions.to_bytes(self.frontier),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What a source is doing, since when, and when that was noted; times in microseconds since 1970."""
+
+    department: str
+    state: str
+    since: int
+    noted: int
+
+    def datum(self) -> bytes:
+        """Return the row."""
+        return _source_states.encode(
+            {
+                "department": self.department,
+                "state": self.state,
+                "since": self.since,
+                "version": versions.to_bytes(self.noted),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +80,8 @@ class Batch:
         self.identities: list[bytes] = []
         self.persons: list[bytes] = []
         self.dead_letters: list[bytes] = []
-        self._frontiers: dict[tuple[str, str], tuple[int, int]] = {}
-        self._states: dict[str, tuple[str, int, int]] = {}
+        self._frontiers: dict[tuple[str, str], Frontier] = {}
+        self._states: dict[str, SourceState] = {}
 
     def add_record(self, feed: str, datum: bytes, record: Record) -> None:
         """Add a record of ``feed``: its datum as it travels in the log (without the wire format) and its
@@ -85,42 +129,22 @@ class Batch:
     def add_frontier(self, department: str, stage: str, frontier_us: int, at_us: int) -> None:
         """Add how far a stage has come; times in microseconds since 1970. An older frontier changes
         nothing."""
-        key = (department, stage)
-        if frontier_us >= self._frontiers.get(key, (0, 0))[0]:
-            self._frontiers[key] = (frontier_us, at_us)
+        known = self._frontiers.get((department, stage))
+        if known is None or frontier_us >= known.frontier:
+            self._frontiers[department, stage] = Frontier(department, stage, frontier_us, at_us)
 
     def add_source_state(self, department: str, state: str, since_us: int, noted_us: int) -> None:
         """Add what a source is doing (idle, source down …); the one noted last counts."""
-        if noted_us >= self._states.get(department, ("", 0, 0))[2]:
-            self._states[department] = (state, since_us, noted_us)
+        known = self._states.get(department)
+        if known is None or noted_us >= known.noted:
+            self._states[department] = SourceState(department, state, since_us, noted_us)
 
     @property
-    def frontiers(self) -> list[bytes]:
-        """The frontiers' datums."""
-        return [
-            _frontiers.encode(
-                {
-                    "department": department,
-                    "stage": stage,
-                    "frontier": frontier,
-                    "noted": noted,
-                    "version": versions.to_bytes(frontier),
-                }
-            )
-            for (department, stage), (frontier, noted) in self._frontiers.items()
-        ]
+    def frontiers(self) -> Mapping[tuple[str, str], Frontier]:
+        """The frontiers by department and stage."""
+        return self._frontiers
 
     @property
-    def source_states(self) -> list[bytes]:
-        """The source states' datums."""
-        return [
-            _source_states.encode(
-                {
-                    "department": department,
-                    "state": state,
-                    "since": since,
-                    "version": versions.to_bytes(noted),
-                }
-            )
-            for department, (state, since, noted) in self._states.items()
-        ]
+    def source_states(self) -> Mapping[str, SourceState]:
+        """The source states by department."""
+        return self._states

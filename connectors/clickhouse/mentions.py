@@ -83,11 +83,10 @@ class MentionRows:
 
     def of(self, record: Record) -> list[bytes]:
         """Return a row for every slot of the feed, a deleted one where the record has no mention."""
-        gone = self._place(record, True)
-        if not record.mentions:
-            return [gone + absent for absent in self._absent]
-        here = gone if record.is_deleted else self._place(record, False)
         named = {(mention.role, mention.ordinal): mention for mention in record.mentions}
+        # Usually all of a live record's slots or none have a mention: one place is then enough.
+        here = self._place(record, record.is_deleted)
+        gone = here if record.is_deleted or len(named) == len(self._slots) else self._place(record, True)
         rows = []
         for slot, absent in zip(self._slots, self._absent, strict=True):
             mention = named.get(slot)

@@ -34,7 +34,11 @@ class Store:
         self._close = close
 
     def close(self) -> None:
-        """Close every handle and let another process own the store. The writer must not be writing."""
+        """Write the frontiers that are held back, close every handle and let another process own the store.
+
+        The writer must not be writing. Raises StoreError and StoreUnavailableError when the frontiers cannot be
+        written; the store is closed nevertheless.
+        """
         self._close()
 
 
@@ -62,4 +66,5 @@ def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
             readers = Readers(embedded)
             closing.callback(readers.close)
         writer = Writer(engine, feeds)
+        closing.callback(writer.flush)  # called first, and everything is closed even when it raises
         return Store(writer, readers, changes, closing.pop_all().close)

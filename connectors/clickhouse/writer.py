@@ -21,6 +21,7 @@ from connectors.clickhouse.container import Container
 from connectors.clickhouse.engine import Engine, Target
 from connectors.clickhouse.mentions import MENTION_ROW, MentionRows
 from connectors.clickhouse.merge import Merger
+from connectors.clickhouse.progress import Progress
 from connectors.clickhouse.schema import FeedTable, feed_table
 from connectors.clickhouse.shared import (
     DEAD_LETTER,
@@ -101,6 +102,7 @@ class Writer:
         self._dead_letters = _load_of(DEAD_LETTER, DEAD_LETTERS)
         self._frontiers = _load_of(FRONTIER, FRONTIERS)
         self._states = _load_of(SOURCE_STATE, SOURCE_STATES)
+        self._progress = Progress()
         truncations = engine.rows(
             f"SELECT feed, max(version) FROM {MARKS.stored}"
             f" WHERE kind = {sql.text(MarkKind.TRUNCATE.value)} GROUP BY feed"
@@ -109,6 +111,8 @@ class Writer:
 
     def write(self, batch: Batch) -> WriteResult:
         """Write the batch; returns when all of it is in the store. Blocks.
+
+        Only frontiers may follow with a later batch or `flush`: they are written once a second.
 
         Raises StoreUnavailableError when the same batch may succeed later and StoreError when it cannot.
         Parts of the batch may be in the store by then: it is to be written again before any later one, and
@@ -128,10 +132,25 @@ class Writer:
         # A mark that is stored says that its truncation is complete, a frontier that everything before it is
         # there.
         self._load(self._marks, [_marks.encode(mark) for mark in marks], result)
-        self._load(self._states, batch.source_states, result)
-        self._load(self._frontiers, batch.frontiers, result)
         self._truncated = limits
+        self._progress.note(batch)
+        self._write_progress(result, force=False)
         return result
+
+    def flush(self) -> WriteResult:
+        """Write the frontiers that were held back for less than a second. Blocks. Raises as `write` does."""
+        result = WriteResult()
+        self._write_progress(result, force=True)
+        return result
+
+    def _write_progress(self, result: WriteResult, *, force: bool) -> None:
+        states = self._progress.states_due()
+        self._load(self._states, [state.datum() for state in states], result)
+        self._progress.states_written()
+        frontiers = self._progress.frontiers_due(force)
+        if frontiers:
+            self._load(self._frontiers, [frontier.datum() for frontier in frontiers], result)
+            self._progress.frontiers_written()
 
     def _feed(self, feed: str) -> _FeedWriter:
         writer = self._feeds.get(feed)

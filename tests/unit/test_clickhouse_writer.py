@@ -11,6 +11,7 @@ import pytest
 
 from avro.record import DeadLetter, Finding, Mark, MarkKind, Mention
 from connectors.clickhouse import Batch, Store, open_store
+from connectors.clickhouse.progress import Progress
 from connectors.errors import StoreError
 from tests.unit.clickhouse_source import (
     FEED,
@@ -297,6 +298,7 @@ def test_frontiers_never_go_back(store: Store) -> None:
         batch = Batch()
         batch.add_frontier("police", "linked", frontier, 7_000_000)
         store.writer.write(batch)
+        store.writer.flush()
     (row,) = rows_of(store.readers, "SELECT * FROM frontiers")
     assert (row["frontier"], row["state"], row["since"]) == (
         "1970-01-01 00:00:05.000000",
@@ -309,6 +311,78 @@ def test_frontiers_never_go_back(store: Store) -> None:
     store.writer.write(batch)
     (row,) = rows_of(store.readers, "SELECT state, since FROM frontiers")
     assert row == {"state": "idle", "since": "1970-01-01 00:00:06.000000"}
+
+
+def frontier_at(second: int) -> Batch:
+    """Return a batch that only has a frontier."""
+    batch = Batch()
+    batch.add_frontier("police", "linked", second * 1_000_000, second * 1_000_000)
+    return batch
+
+
+def test_frontiers_are_written_once_a_second_and_the_newest_counts(store: Store) -> None:
+    now = 100.0
+    store.writer._progress = Progress(lambda: now)
+    written = []
+    for now, second in ((100.0, 2), (100.3, 3), (100.6, 5), (100.9, 4), (101.0, 4), (101.5, 6)):
+        written.append(store.writer.write(frontier_at(second)).rows.get("frontiers", 0))
+        if now == 101.0:
+            (row,) = rows_of(store.readers, "SELECT frontier FROM frontiers")
+            assert row["frontier"] == "1970-01-01 00:00:05.000000"
+    assert written == [1, 0, 0, 0, 1, 0]
+    assert store.writer.flush().rows == {"frontiers": 1}
+    assert store.writer.flush().rows == {}
+
+
+def test_frontier_held_back_is_written_when_the_store_is_closed(tmp_path: Path, source: Source) -> None:
+    feeds = [feed_table(source.codec)]
+    store = open_store(tmp_path / "store", "", feeds)
+    store.writer._progress = Progress(lambda: 100.0)
+    for second in (2, 3):
+        store.writer.write(frontier_at(second))
+    store.close()
+    store = open_store(tmp_path / "store", "", feeds)
+    try:
+        assert rows_of(store.readers, "SELECT toUnixTimestamp(frontier) AS second FROM frontiers") == [
+            {"second": 3}
+        ]
+    finally:
+        store.close()
+
+
+def test_frontier_of_a_batch_that_fails_is_not_written_later(store: Store, source: Source) -> None:
+    source.change(1, LI)
+    batch = source.batch(source.log)
+    batch.add_frontier("police", "linked", 9_000_000, 9_000_000)
+    store.writer._engine.command("ALTER TABLE renkou.mentions_all ADD CONSTRAINT none CHECK 0")
+    with pytest.raises(StoreError, match="VIOLATED_CONSTRAINT"):
+        store.writer.write(batch)
+    store.writer.flush()
+    assert rows_of(store.readers, "SELECT * FROM frontiers") == []
+    store.writer._engine.command("ALTER TABLE renkou.mentions_all DROP CONSTRAINT none")
+    store.writer.write(batch)
+    assert len(rows_of(store.readers, "SELECT * FROM frontiers")) == 1
+
+
+def test_source_state_is_written_when_it_is_another(store: Store) -> None:
+    written = []
+    states = (
+        ("streaming", 5),
+        ("streaming", 5),
+        ("idle", 6),
+        ("streaming", 7),
+        ("streaming", 7),
+        ("streaming", 8),
+    )
+    for noted, (state, since) in enumerate(states, start=10):
+        batch = Batch()
+        batch.add_source_state("police", state, since, noted)
+        written.append(store.writer.write(batch).rows.get("source_states", 0))
+        (row,) = rows_of(
+            store.readers, "SELECT state, toUnixTimestamp64Micro(since) AS since FROM source_states"
+        )
+        assert (row["state"], int(row["since"])) == (state, since)
+    assert written == [1, 0, 1, 1, 0, 1]
 
 
 def test_dead_letter_keeps_its_bytes(store: Store) -> None:
