@@ -25,8 +25,11 @@ KILLS = 4
 Rows = dict[str, dict[str, Any]]
 
 
+def text(part: Any) -> str | None:
+    return None if part is None else json.dumps(part, ensure_ascii=False)
+
+
 def line(offset: int, key: Any, value: Any, headers: list[str] | None = None) -> str:
-    as_text = lambda part: None if part is None else json.dumps(part, ensure_ascii=False)  # noqa: E731
     message: dict[str, Any] = {
         "topic": TOPIC,
         "partition": 0,
@@ -37,7 +40,7 @@ def line(offset: int, key: Any, value: Any, headers: list[str] | None = None) ->
     }
     if headers:
         message["headers"] = headers
-    return json.dumps({**message, "key": as_text(key), "payload": as_text(value)}, ensure_ascii=False)
+    return json.dumps({**message, "key": text(key), "payload": text(value)}, ensure_ascii=False)
 
 
 def envelope(op: str, after: Any, lsn: int, before: Any = None) -> dict[str, Any]:
@@ -93,8 +96,8 @@ def history(seed: int, count: int) -> tuple[list[str], Rows]:
 
 def household(rng: random.Random, key: str) -> dict[str, Any]:
     return {
-        "HH": key, "HLX": "1", "HZXM": rng.choice(["张三", "李四", "王·五"]), "HZGMSFHM": resident_id(rng.randrange(400)),
-        "SSXQ": "390102", "XZJD": None, "JCWH": None, "JLX": None, "MLPH": None, "MLXZ": f"青禾区{rng.randrange(90)}号",
+        "HH": key, "HLX": "1", "HZXM": rng.choice(["张三", "李四", "王·五"]),
+        "HZGMSFHM": resident_id(rng.randrange(400)), "SSXQ": "390102", "XZJD": None, "JCWH": None, "JLX": None, "MLPH": None, "MLXZ": f"青禾区{rng.randrange(90)}号",
         "PCS": None, "HRS": 3, "LHRQ": "20010203", "XHRQ": None, "ZTBZ": "0", "GXSJ": "20250101000000",
     }  # fmt: skip
 
@@ -103,10 +106,10 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "streams.cli", *arguments]
 
 
-def replay(data: Path, *files: str, text: str | None = None) -> dict[str, int]:
+def replay(data: Path, *files: str, stdin: str | None = None) -> dict[str, int]:
     done = subprocess.run(
         command("replay", *files, "--data", str(data)),
-        input=text, capture_output=True, text=True, timeout=300, check=False,
+        input=stdin, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (only,) = done.stdout.splitlines()
@@ -137,7 +140,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Ro
     summary = replay(folder / "data", str(file))
     assert summary["read"] == len(lines)
     assert summary["dead_letters"] == summary["superseded"] == 0
-    assert summary["ignored"] == sum(1 for text in lines if '"payload": null' in text)
+    assert summary["ignored"] == sum(1 for one in lines if '"payload": null' in one)
     return file, everything(folder / "data"), rows
 
 
@@ -188,7 +191,7 @@ def test_files_in_their_order_and_standard_input(tmp_path: Path) -> None:
     lines, _ = history(seed=3, count=60)
     half = len(lines) // 2
     (tmp_path / "first").write_text("\n".join(lines[:half]), encoding="utf-8")
-    first = replay(tmp_path / "data", str(tmp_path / "first"), "-", text="\n".join(lines[half:]) + "\n\n")
+    first = replay(tmp_path / "data", str(tmp_path / "first"), "-", stdin="\n".join(lines[half:]) + "\n\n")
     assert first["read"] == len(lines)
     assert first["superseded"] == 0
 
@@ -211,6 +214,7 @@ def test_what_cannot_be_read_is_a_dead_letter_that_names_its_place(tmp_path: Pat
         "ignored": 0,
         "dead_letters": 4,
     }
+    query = "SELECT topic, `offset`, rule, state FROM dead_letters ORDER BY ALL"
     done = subprocess.run(
         command("sql", query, "--data", str(tmp_path / "data")),
         capture_output=True, text=True, timeout=120, check=True,
