@@ -266,12 +266,6 @@ class _RefusedError(StoreError):
         self.reason = reason
 
 
-def _plain_target(table: Table) -> Target:
-    """Return the INSERT of the container's fields into columns of the same names."""
-    structure = ", ".join(f"{sql.name(column.name)} {column.type}" for column in table.columns)
-    names = table.column_names
-    return Target(table.stored, names, structure, f"SELECT {sql.names(names)} FROM {{source}}")
-
-
 def _load_of(schema: Schema, *tables: Table) -> _Load:
-    return _Load(Container(schema), tuple(map(_plain_target, tables)), tuple(table.name for table in tables))
+    targets = tuple(Target(table.stored, table.column_names) for table in tables)
+    return _Load(Container(schema), targets, tuple(table.name for table in tables))

@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 
 from connectors.errors import StackError
-from connectors.stack import java, kafka, ports, secrets
+from connectors.stack import aot, java, kafka, ports, secrets
 from connectors.stack.jars import class_path
 from connectors.stack.process import ProcessSpec
 
@@ -124,13 +124,16 @@ def spec(data: Path, port: int, kafka_port: int, password: str) -> ProcessSpec:
 
     return ProcessSpec(
         name="connect",
-        argv=java.command(
-            "org.apache.kafka.connect.cli.ConnectDistributed",
-            str(properties),
-            class_path=class_path(),
-            heap_mb=HEAP_MB,
-            folder=folder,
-            properties={"log4j2.configurationFile": str(folder / "log4j2.properties")},
+        argv=aot.use(
+            "connect",
+            java.command(
+                "org.apache.kafka.connect.cli.ConnectDistributed",
+                str(properties),
+                class_path=class_path(),
+                heap_mb=HEAP_MB,
+                folder=folder,
+                properties={"log4j2.configurationFile": str(folder / "log4j2.properties")},
+            ),
         ),
         cwd=folder,
         depends_on=("kafka",),

@@ -1,4 +1,5 @@
-"""``python -m connectors.stack.fetch``: downloads the jars of the one-machine stack once, with progress."""
+"""``python -m connectors.stack.fetch``: downloads the jars of the one-machine stack and makes its start-up
+caches, once, with progress."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from connectors.errors import StackError
+from connectors.errors import ConnectorError, StackError
 from connectors.stack import jars
 
 
@@ -37,7 +38,27 @@ def main() -> int:
             f"{fetched} jars downloaded in {time.monotonic() - started:.0f} s into {jars.CACHE_FOLDER}",
             soft_wrap=True,
         )
+    _train(console)
     return 0
+
+
+def _train(console: Console) -> None:
+    """Make the start-up caches. Without them everything works, so a failure is told and is not one of the
+    set-up."""
+    from connectors.stack import training  # takes a second to import, and needs the jars
+
+    started = time.monotonic()
+    try:
+        with console.status("start-up caches: a minute or two, once"):
+            made = training.train()
+    except ConnectorError as error:
+        console.print(
+            f"warning: the stack will take twice as long to start: {error}",
+            style="yellow", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+        return
+    if made:
+        console.print(f"{made} start-up caches made in {time.monotonic() - started:.0f} s", soft_wrap=True)
 
 
 if __name__ == "__main__":

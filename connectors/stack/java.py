@@ -21,6 +21,10 @@ rootLogger.appenderRef.out.ref = out
 """Log4j 2, to standard output. Not below warn: at info Connect prints every setting of every client at each
 start."""
 
+QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"
+"""The quick compiler only. The optimizing one takes more of two cores, for minutes, than its faster code gives back
+to a program that mostly waits or moves bytes. Not for Connect, which works on each value of each change."""
+
 
 def java() -> Path:
     """Return the Java executable. Raises StackError when the wheel is not installed."""

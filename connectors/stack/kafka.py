@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from connectors.errors import StackError
-from connectors.stack import java, ports
+from connectors.stack import aot, java, ports
 from connectors.stack.jars import class_path
 from connectors.stack.process import ProcessSpec
 
@@ -79,13 +79,17 @@ def spec(data: Path, port: int, controller_port: int) -> ProcessSpec:
 
     return ProcessSpec(
         name="kafka",
-        argv=java.command(
-            "kafka.Kafka",
-            str(properties),
-            class_path=class_path(),
-            heap_mb=HEAP_MB,
-            folder=folder,
-            properties={"log4j2.configurationFile": str(folder / "log4j2.properties")},
+        argv=aot.use(
+            "kafka",
+            java.command(
+                "kafka.Kafka",
+                str(properties),
+                class_path=class_path(),
+                heap_mb=HEAP_MB,
+                folder=folder,
+                options=(java.QUICK_COMPILER,),
+                properties={"log4j2.configurationFile": str(folder / "log4j2.properties")},
+            ),
         ),
         cwd=folder,
         prepare=prepare,
@@ -132,11 +136,12 @@ def _format(folder: Path, log: Path, port: int, controller_port: int) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
     if cluster.startswith("-"):  # the tool would take it for an option
         cluster = f"A{cluster[1:]}"
-    command = java.command(
+    # The broker's own options: it is the broker's cache.
+    command = aot.use("kafka", java.command(
         "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(properties),
-        class_path=class_path(), heap_mb=128, folder=folder, options=("-XX:TieredStopAtLevel=1",),
+        class_path=class_path(), heap_mb=128, folder=folder, options=(java.QUICK_COMPILER,),
         properties={"log4j2.configurationFile": str(folder / "log4j2.properties")},
-    )  # fmt: skip
+    ))  # fmt: skip
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         shutil.rmtree(fresh, ignore_errors=True)
