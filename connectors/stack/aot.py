@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,9 @@ RECORD_SECONDS: Final = 240.0
 
 ASSEMBLE_SECONDS: Final = 240.0
 """For one cache; about 10 s on two cores."""
+
+PARALLEL_ASSEMBLIES: Final = 2
+"""One takes about one core and 300 MB."""
 
 WORK_PREFIX: Final = ".train-"
 
@@ -101,16 +105,21 @@ def _train(
     wanted = {spec.name: path(spec.name, spec.argv, folder) for spec in programs}
     absent = {name for name, cache in wanted.items() if not cache.is_file()}
     if absent:
-        progress("recording")
+        progress("recording what the programs load")
         _record(
             [_recording(spec, work) if spec.name in absent else spec for spec in programs], exercise, work
         )
-    for spec in programs:
-        if spec.name in absent:
-            progress(spec.name)
-            fresh = work / f"{spec.name}.aot"
-            _assemble(spec, work, fresh)
-            os.replace(fresh, wanted[spec.name])
+
+    def make(spec: ProcessSpec) -> None:
+        fresh = work / f"{spec.name}.aot"
+        _assemble(spec, work, fresh)
+        os.replace(fresh, wanted[spec.name])
+
+    if absent:
+        progress("making the caches")
+        with ThreadPoolExecutor(PARALLEL_ASSEMBLIES) as pool:
+            # Reading the results raises what a thread raised.
+            list(pool.map(make, [spec for spec in programs if spec.name in absent]))
     for cache in folder.glob("*.aot"):
         if cache not in wanted.values():
             cache.unlink()  # of an earlier Java or earlier jars

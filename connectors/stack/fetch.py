@@ -49,8 +49,10 @@ def _train(console: Console) -> None:
 
     started = time.monotonic()
     try:
-        with console.status("start-up caches: a minute or two, once"):
-            made = training.train()
+        with console.status("start-up caches: a minute or two, once") as status:
+            made = training.train(
+                lambda step: status.update(f"start-up caches, a minute or two, once: {step}")
+            )
     except ConnectorError as error:
         console.print(
             f"warning: the stack will take twice as long to start: {error}",

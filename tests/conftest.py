@@ -1,4 +1,4 @@
-"""One stack for the tests of this folder: real PostgreSQL, Kafka, Connect and registry."""
+"""One stack for all tests that need one: real PostgreSQL, Kafka, Connect and registry, started when first asked for."""
 
 from __future__ import annotations
 
