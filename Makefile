@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Options go into ARGS: make demo ARGS="--people 20000 --rate 200 --for 120"'
 
-setup: $(VENV)/.ready ## Install wheels and jars into .venv: 2 GB on disk, some minutes the first time
+setup: $(VENV)/.ready ## Install wheels, jars and start-up caches into .venv: 2 GB on disk, some minutes the first time
 
 demo: $(VENV)/.ready ## Run the whole hub here and watch it; Ctrl-C ends it
 	@$(BIN)/renkou demo $(ARGS)
@@ -42,7 +42,9 @@ clean: ## Remove .venv, the data folder and caches
 	@rm -rf $(VENV) .renkou .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build dist
 
 # The stamps are newer than what they depend on, so make knows when to do it again.
-$(VENV)/.ready: $(VENV)/.wheels connectors/stack/jars.lock
+# The start-up caches depend on how the Java programs are started.
+STARTS := $(addprefix connectors/stack/,jars.lock aot.py training.py java.py kafka.py registry.py connect.py)
+$(VENV)/.ready: $(VENV)/.wheels $(STARTS)
 	@$(BIN)/python -m connectors.stack.fetch
 	@touch $@
 
