@@ -4,10 +4,16 @@ Survivorship: the feed with the highest authority for the element, among its rec
 the source's own time, among equals the first by feed, key, role and ordinal. A function of the live mentions
 alone, so a record that is deleted leaves no trace.
 
-Provenance is a JSON object: element to ``{"department", "table", "key", "since", "agree", "disagree"}``.
-``since`` is the source time (microseconds since 1970) of the row state that holds the value; ``agree`` names
-the other feeds that have the same value, ``disagree`` those that have another, the value's own feed among
-them when its records differ.
+Provenance is a JSON object that names each feed and each record once, and refers to them by position::
+
+    {"feeds": ["health.health_record", "police.hj_ryjbxx"],
+     "records": [[1, "<key>", 1700000000000000]],
+     "elements": {"name": [0, [0], []]}}
+
+``feeds`` are all that mention the person, ``records`` those that a value comes from: feed, key, and the source
+time (microseconds since 1970) of the row state that holds the value. An element that has a value has its record,
+the other feeds that have the same value, and those that have another, the value's own feed among them when
+its records differ.
 """
 
 from __future__ import annotations
@@ -20,67 +26,73 @@ from typing import Final
 import msgspec
 
 from avro.record import PERSON_ELEMENTS
-from linkage.outputs import Value, Values
-from linkage.state import MentionState
+from linkage.outputs import NO_VALUES, Value, Values
+from linkage.state import MentionState, Origin
 
 DIGEST_BYTES: Final = 8
 """Two golden records of one person with one digest, of which the second would not be published, are one in
 2**64."""
 
-_CACHE_SIZE: Final = 65_536
+_MOST_REMEMBERED: Final = 16
+"""Mentions up to which stories are remembered. Beyond, hardly two persons are alike, and comparing all values of
+an element with each other costs the square of their number."""
+
+_CIRCLES: Final = 4_096
+_STORIES: Final = 32_768
+"""What is remembered of both; some 20 MB. Departments agree and differ in a few thousand ways."""
+
 _encode: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
-_ALONE: Final = '"agree":[],"disagree":[]}'
+_OPENINGS: Final = tuple([f'"{element}":[' for element in PERSON_ELEMENTS])
+
+_Pattern = tuple[int, ...]
+"""Which values of an element are equal: for each mention the place of the first one that has its value, counted
+from 1; 0 without a value. In front, a 0 for nobody."""
 
 
-def _quote(text: str) -> str:
-    return _encode(text).decode()
+class _Circle:
+    """The feeds of a person's mentions, most recent first, and the texts that they alone decide."""
+
+    __slots__ = ("feeds", "head", "openings", "origins")
+
+    def __init__(self, origins: tuple[Origin, ...]) -> None:
+        names = sorted({origin.name for origin in origins})
+        self.origins = origins
+        self.feeds = tuple([names.index(origin.name) for origin in origins])
+        self.head = f'{{"feeds":{_encode(names).decode()},"records":['
+        self.openings = tuple([f"[{feed}," for feed in self.feeds])
 
 
-_OPENINGS: Final = tuple([f"{_quote(element)}:{{" for element in PERSON_ELEMENTS])
+_circle: Final = lru_cache(_CIRCLES)(_Circle)
 
 
 def golden_record(mentions: Sequence[MentionState]) -> tuple[Values, str]:
     """Return the surviving values and their provenance for the mentions of one person, at least one."""
-    if len(mentions) == 1:
-        return _single(mentions[0])
-    recent = sorted(mentions, key=_recency)
-    feeds = [mention.row.feed for mention in recent]
-    names = tuple(sorted({feed.name for feed in feeds}))
-    bits = [1 << names.index(feed.name) for feed in feeds]
-    everybody = (1 << len(names)) - 1
-    count = len(recent)
-    places = range(count)
+    recent = sorted(mentions, key=_recency) if len(mentions) > 1 else mentions
+    circle = _circle(tuple([mention.row.feed.origin for mention in recent]))
+    remembered = len(recent) <= _MOST_REMEMBERED
     values: list[Value] = []
-    parts: list[str] = []
-    sources: dict[int, str] = {}
-    unanimous: dict[int, str] = {}
-    columns = zip(*[mention.values for mention in recent], strict=True)
-    ranks = zip(*[feed.ranks for feed in feeds], strict=True)
-    for opening, column, rank in zip(_OPENINGS, columns, ranks, strict=True):
-        value = column[0]
-        if column.count(value) == count:  # by far the most elements: all have it alike, or none has it
-            values.append(value)
-            if value is not None:
-                winner = rank.index(min(rank))
-                end = unanimous.get(winner)
-                if end is None:
-                    source = sources[winner] = sources.get(winner) or _source(recent[winner])
-                    end = unanimous[winner] = source + _witnesses(names, everybody & ~bits[winner], 0)
-                parts.append(opening + end)
+    records: list[str] = []
+    elements: list[str] = []
+    numbers: dict[int, int] = {}
+    # None comes first in every column, so that it is what position 0 stands for.
+    columns = zip(NO_VALUES, *[mention.values for mention in recent], strict=True)
+    for place, column in enumerate(columns):
+        if column.count(None) > len(recent):
+            values.append(None)
             continue
-        winner = min([(rank[index], index) for index in places if column[index] is not None])[1]
-        value = column[winner]
-        values.append(value)
-        agree = disagree = 0
-        for bit, other in zip(bits, column, strict=True):
-            if other == value:
-                agree |= bit
-            elif other is not None:
-                disagree |= bit
-        source = sources[winner] = sources.get(winner) or _source(recent[winner])
-        parts.append(f"{opening}{source}{_witnesses(names, agree & ~bits[winner], disagree)}")
-    return tuple(values), "{" + ",".join(parts) + "}"
+        if remembered:
+            winner, end = _story(circle, place, tuple(map(column.index, column)))
+        else:
+            winner, end = _tell(circle, place, _pattern(column))
+        values.append(column[winner])
+        number = numbers.get(winner)
+        if number is None:
+            number = numbers[winner] = len(records)
+            row = recent[winner - 1].row
+            records.append(f"{circle.openings[winner - 1]}{_encode(row.key).decode()},{row.source_time}]")
+        elements.append(f"{_OPENINGS[place]}{number}{end}")
+    return tuple(values), f'{circle.head}{",".join(records)}],"elements":{{{",".join(elements)}}}}}'
 
 
 def _recency(mention: MentionState) -> tuple[int, str, str, str, int]:
@@ -88,34 +100,30 @@ def _recency(mention: MentionState) -> tuple[int, str, str, str, int]:
     return -row.source_time, row.feed.name, row.key, mention.role, mention.ordinal
 
 
-def _single(mention: MentionState) -> tuple[Values, str]:
-    tail = _source(mention) + _ALONE
-    parts = [
-        opening + tail for opening, value in zip(_OPENINGS, mention.values, strict=True) if value is not None
-    ]
-    return mention.values, "{" + ",".join(parts) + "}"
+def _pattern(column: Sequence[Value]) -> _Pattern:
+    """Return the same as all the values' ``column.index``, in linear time."""
+    first: dict[Value, int] = {}
+    return tuple([first.setdefault(value, index) for index, value in enumerate(column)])
 
 
-def _source(mention: MentionState) -> str:
-    row = mention.row
-    return f'{_table(row.feed.department, row.feed.table)}"key":{_quote(row.key)},"since":{row.source_time},'
+def _tell(circle: _Circle, place: int, pattern: _Pattern) -> tuple[int, str]:
+    """Return which mention wins the element at ``place``, counted from 1, and the end of the element's provenance.
+
+    At least one mention has a value.
+    """
+    held = [index for index, first in enumerate(pattern) if first]
+    winner = min([(circle.origins[index - 1].ranks[place], index) for index in held])[1]
+    value, own = pattern[winner], circle.feeds[winner - 1]
+    agree = {circle.feeds[index - 1] for index in held if pattern[index] == value} - {own}
+    disagree = {circle.feeds[index - 1] for index in held if pattern[index] != value}
+    return winner, f",{_list(agree)},{_list(disagree)}]"
 
 
-@lru_cache(_CACHE_SIZE)
-def _table(department: str, table: str) -> str:
-    return f'"department":{_quote(department)},"table":{_quote(table)},'
+_story: Final = lru_cache(_STORIES)(_tell)
 
 
-@lru_cache(_CACHE_SIZE)
-def _witnesses(names: tuple[str, ...], agree: int, disagree: int) -> str:
-    """Return the end of an element's provenance; ``agree`` and ``disagree`` are sets of ``names``, as
-    bits."""
-    if not agree and not disagree:
-        return _ALONE
-    lists = [
-        [name for index, name in enumerate(names) if chosen >> index & 1] for chosen in (agree, disagree)
-    ]
-    return f'"agree":{_encode(lists[0]).decode()},"disagree":{_encode(lists[1]).decode()}}}'
+def _list(feeds: set[int]) -> str:
+    return f"[{','.join([str(feed) for feed in sorted(feeds)])}]"
 
 
 def digest_of(values: Values, provenance: str, mention_count: int) -> bytes:

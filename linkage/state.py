@@ -43,16 +43,29 @@ NEVER: Final = -1
 """The version of a key that was never seen: below every version."""
 
 
+class Origin:
+    """A feed as golden records see it: for each element of a person how much it is trusted, 0 the most.
+
+    Never changed, and equal to none but itself: another authority makes other origins.
+    """
+
+    __slots__ = ("name", "ranks")
+
+    def __init__(self, name: str, ranks: tuple[int, ...]) -> None:
+        self.name = name
+        self.ranks = ranks
+
+
 class FeedState:
     """The rows of one feed. ``deleted`` remembers the versions of deleted keys for ever, so that nothing that
     comes late is resurrected; everything below ``truncated`` is gone by a mark and need not be remembered."""
 
-    __slots__ = ("deleted", "department", "name", "ranks", "rows", "table", "truncated")
+    __slots__ = ("deleted", "department", "name", "origin", "rows", "table", "truncated")
 
-    def __init__(self, name: str, ranks: tuple[int, ...]) -> None:
-        self.name = name
-        self.department, _, self.table = name.partition(".")
-        self.ranks = ranks
+    def __init__(self, origin: Origin) -> None:
+        self.name = origin.name
+        self.department, _, self.table = origin.name.partition(".")
+        self.origin = origin
         self.rows: dict[str, RowState] = {}
         self.deleted: dict[str, int] = {}
         self.truncated = NEVER
@@ -142,21 +155,21 @@ class LinkState:
         self.authority = authority
         self.refresh = True
         for feed in self.feeds.values():
-            feed.ranks = self._ranks(feed.name)
+            feed.origin = self._origin(feed.name)
 
     def feed(self, name: str) -> FeedState:
         """Return the feed's state, made when it is new."""
         feed = self.feeds.get(name)
         if feed is None:
-            feed = self.feeds[name] = FeedState(name, self._ranks(name))
+            feed = self.feeds[name] = FeedState(self._origin(name))
         return feed
 
-    def _ranks(self, feed: str) -> tuple[int, ...]:
+    def _origin(self, feed: str) -> Origin:
         ranks = []
         for element in PERSON_ELEMENTS:
             trusted = self.authority.get(element, ())
             ranks.append(trusted.index(feed) if feed in trusted else len(trusted))
-        return tuple(ranks)
+        return Origin(feed, tuple(ranks))
 
     def add_to_block(self, mention: MentionState) -> None:
         """File the mention under its number, if it has one."""

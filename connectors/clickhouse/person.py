@@ -17,6 +17,26 @@ MAX_MERGES: Final = 100
 _ELEMENTS: Final = sql.names(PERSON_ELEMENTS)
 
 
+class ElementSource(msgspec.Struct, frozen=True):
+    """Where a value of the golden record comes from: the record, the source time (microseconds since 1970) of its
+    state, and the other feeds that agree and disagree."""
+
+    department: str
+    table: str
+    key: str
+    since: int
+    agree: list[str]
+    disagree: list[str]
+
+
+class _Provenance(msgspec.Struct, frozen=True):
+    """The column ``provenance``, as ``Person.avsc`` describes it; empty for a person without a record."""
+
+    feeds: tuple[str, ...] = ()
+    records: tuple[tuple[int, str, int], ...] = ()
+    elements: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {}
+
+
 class PersonMention(msgspec.Struct, frozen=True):
     """A mention of the person, with the elements that the record has."""
 
@@ -66,7 +86,7 @@ class Person(msgspec.Struct, frozen=True):
     merged_into: str | None
     current_id: str
     elements: dict[str, Any]
-    provenance: dict[str, Any]
+    provenance: dict[str, ElementSource]
     mentions: list[PersonMention]
     links: list[PersonLink]
     history: list[PersonState]
@@ -113,7 +133,7 @@ def read_person(access: Access, person_id: str) -> Person | None:
         merged_into=asked["merged_into"],
         current_id=current_id,
         elements=_elements(current),
-        provenance=msgspec.json.decode(current["provenance"] or "{}", type=dict[str, Any]),
+        provenance=_sources(current["provenance"]),
         mentions=_mentions(access, current_id),
         links=_links(access, current_id),
         history=_history(access, person_id),
@@ -128,6 +148,24 @@ def _person_row(access: Access, person_id: str) -> dict[str, Any] | None:
         {"id": _escaped(person_id)},
     )
     return found[0] if found else None
+
+
+def _sources(provenance: str) -> dict[str, ElementSource]:
+    """Return the provenance of each element that has a value."""
+    parts = msgspec.json.decode(provenance, type=_Provenance)
+    result = {}
+    for element, (index, agree, disagree) in parts.elements.items():
+        feed, key, since = parts.records[index]
+        department, _, table = parts.feeds[feed].partition(".")
+        result[element] = ElementSource(
+            department,
+            table,
+            key,
+            since,
+            [parts.feeds[other] for other in agree],
+            [parts.feeds[other] for other in disagree],
+        )
+    return result
 
 
 def _mentions(access: Access, person_id: str) -> list[PersonMention]:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from connectors.clickhouse.access import Access, QueryError, RefusedError, open_access
-from connectors.clickhouse.person import Person, changed, find_by_id_number, read_person
+from connectors.clickhouse.person import ElementSource, Person, changed, find_by_id_number, read_person
 from streams import audit, settings
 from streams.cli.errors import reported
 
@@ -140,8 +140,6 @@ def _show(person: Person) -> None:
     console.print(history)
 
 
-def _source(provenance: object) -> str:
-    """Return what the golden record says of a value's source, whatever its form."""
-    if provenance is None:
-        return ""
-    return provenance if isinstance(provenance, str) else msgspec.json.encode(provenance).decode()
+def _source(source: ElementSource | None) -> str:
+    """Return what the golden record says of a value's source."""
+    return "" if source is None else msgspec.json.encode(source).decode()

@@ -306,6 +306,27 @@ def golden(cluster: Sequence[Live]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(values), provenance
 
 
+def expanded(provenance: str) -> dict[str, Any]:
+    """Return a published provenance, element by element; it must name each feed and record once, and none idly."""
+    parts = json.loads(provenance)
+    feeds, records, elements = parts["feeds"], parts["records"], parts["elements"]
+    assert feeds == sorted(set(feeds))
+    assert {record for record, _, _ in elements.values()} == set(range(len(records)))
+    result: dict[str, Any] = {}
+    for element, (index, agree, disagree) in elements.items():
+        feed, key, since = records[index]
+        department, table = feeds[feed].split(".")
+        result[element] = {
+            "department": department,
+            "table": table,
+            "key": key,
+            "since": since,
+            "agree": [feeds[other] for other in agree],
+            "disagree": [feeds[other] for other in disagree],
+        }
+    return result
+
+
 @dataclass
 class Tables:
     """What a store would show: the newest version of each identity and person."""
@@ -344,7 +365,7 @@ class Tables:
             person = self.persons[person_id]
             values, provenance = golden(cluster)
             assert person.elements == values
-            assert json.loads(person.provenance) == provenance
+            assert expanded(person.provenance) == provenance
             assert person.mention_count == len(cluster)
         for person in self.persons.values():
             if person.state == "merged":

@@ -67,7 +67,13 @@ def fill(folder: Path) -> FeedTable:
     feed = feed_table(source.codec)
     batch = source.batch(source.log)
     persons = DatumCodec(shared_schema("Person"))
-    provenance = json.dumps({"name": {"feed": "police.people"}})
+    provenance = json.dumps(
+        {
+            "feeds": ["health.visits", "police.people"],
+            "records": [[1, key_of(2), 1_700_000_000_000_000]],
+            "elements": {"name": [0, [0], []], "id_number": [0, [], [0, 1]]},
+        }
+    )
     batch.add_person(person_datum(persons, "P1", 1, name="李安"))
     batch.add_person(person_datum(persons, "P2", 2, name="李安"))
     golden: dict[str, Any] = {
@@ -180,6 +186,11 @@ def test_folder_without_a_store(tmp_path: Path, command: tuple[str, ...]) -> Non
 
 def test_person_as_json_follows_the_merge(data: Path) -> None:
     person = json.loads(renkou(data, "person", "P2", "--json").stdout_bytes)
+    source = {"department": "police", "table": "people", "key": key_of(2), "since": 1_700_000_000_000_000}
+    assert person["provenance"] == {
+        "name": source | {"agree": ["health.visits"], "disagree": []},
+        "id_number": source | {"agree": [], "disagree": ["health.visits", "police.people"]},
+    }
     assert set(person) >= {"person_id", "state", "merged_into", "elements", "mentions", "links", "history"}
     assert (person["person_id"], person["state"], person["merged_into"]) == ("P2", "merged", "P1")
     assert person["current_id"] == "P1"
