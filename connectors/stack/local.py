@@ -66,6 +66,7 @@ class LocalStack:
         self._secrets: secrets.Secrets | None = None
         self._departments: tuple[str, ...] = ()
         self._published = False
+        self._publishing = threading.Lock()  # the caller and the keeper write the same file
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._keeper: threading.Thread | None = None
         self._log = logging.Logger("renkou.stack")
@@ -204,8 +205,9 @@ class LocalStack:
 
     def publish(self) -> None:
         """Write ``endpoints.json``, and again whenever a process was restarted."""
-        endpoints.save(self.data, self.endpoints())
-        self._published = True
+        with self._publishing:
+            endpoints.save(self.data, self.endpoints())
+            self._published = True
 
     def run_until_signal(self) -> None:
         """Block until SIGINT, SIGTERM or SIGHUP, then stop; a second one kills. Main thread only."""
@@ -228,8 +230,9 @@ class LocalStack:
     def stop(self) -> None:
         """Stop everything in order and wait for it. May be called at any time, also twice."""
         if self._supervisor is not None:
-            (self.data / endpoints.FILE_NAME).unlink(missing_ok=True)
-            self._published = False
+            with self._publishing:
+                self._published = False
+                (self.data / endpoints.FILE_NAME).unlink(missing_ok=True)
             self._supervisor.stop()
         if self._keeper is not None:
             self._events.put(None)
@@ -259,7 +262,13 @@ class LocalStack:
         level = logging.WARNING if event.state is State.BACKING_OFF else logging.INFO
         self._log.log(level, "%s %s %s", event.name, event.state.value, event.detail)
         self._progress(event)
-        if self._published and event.state is State.READY:
+        if event.state is State.READY:
+            self._republish()
+
+    def _republish(self) -> None:
+        with self._publishing:
+            if not self._published:
+                return
             try:
                 endpoints.save(self.data, self.endpoints())
             except OSError as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from connectors import endpoints
 from connectors.errors import StackError
-from connectors.stack import connect, jars, java, local, logs, ports, secrets
+from connectors.stack import Event, State, connect, jars, java, local, logs, ports, secrets
 
 
 def test_ports_are_distinct_remembered_and_outside_the_ephemeral_range(tmp_path: Path) -> None:
@@ -155,3 +157,20 @@ def test_the_plugin_path_holds_what_the_connectors_need(tmp_path: Path) -> None:
     assert all(path.resolve().is_file() for path in linked)
     connect.link_plugins(tmp_path / "plugins")
     assert len(list((tmp_path / "plugins").rglob("*.jar"))) == len(linked) + len(connect.MANIFESTS)
+
+
+def test_the_caller_and_a_restart_may_publish_at_the_same_time(tmp_path: Path) -> None:
+    stack = local.LocalStack(tmp_path)
+    stack.ports = dict.fromkeys(local.PORTS, 1)
+    stack.publish()
+
+    def restarts() -> None:
+        for _ in range(50):
+            stack._record(Event(0.0, "store", State.READY))
+
+    with ThreadPoolExecutor(2) as pool:
+        keeper = pool.submit(restarts)
+        for _ in range(50):
+            stack.publish()
+        keeper.result()
+    assert endpoints.load(tmp_path) == stack.endpoints()
