@@ -19,13 +19,13 @@ KILLS_LONG = int(os.environ.get("RENKOU_KILLS", "35"))
 
 @pytest.fixture(scope="module")
 def hub(stack_folder: Path) -> Iterator[RunningHub]:
-    # A stack of its own: the shared one has one hub at most, and not one that is killed all the time.
     with running_hub(stack_folder / "faults") as running:
         yield running
 
 
 def test_five_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
     report = kill_under_load(hub, seed=int(os.environ.get("RENKOU_SEED", "5")), kills=KILLS_SHORT)
+    print(report.summary)
     assert report.differences == []
     assert hub.dead_letters() == 0
 
@@ -33,10 +33,7 @@ def test_five_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
 @pytest.mark.long
 def test_many_kills_lose_double_and_resurrect_nothing(hub: RunningHub) -> None:
     report = kill_under_load(hub, seed=int(os.environ.get("RENKOU_SEED", "30")), kills=KILLS_LONG)
-    print(
-        f"kills {dict(report.kills)}, {report.transactions} transactions, {report.unknown} with unknown outcome, "
-    )
-    print(f"equal {report.settle_seconds:.1f} s after the last one")
+    print(report.summary)
     assert report.differences == []
     assert hub.dead_letters() == 0
     assert sum(report.kills.values()) == KILLS_LONG

@@ -29,6 +29,14 @@ class Report:
     differences: list[str] = field(default_factory=list)
     settle_seconds: float = 0.0
 
+    @property
+    def summary(self) -> str:
+        """What happened, in one line."""
+        return (
+            f"kills {dict(self.kills)}, {self.transactions} transactions, {self.unknown} with unknown outcome, "
+            f"equal by value {self.settle_seconds:.1f} s after the load's end"
+        )
+
 
 def kill_under_load(hub: RunningHub, seed: int, kills: int, rate: float = 60.0) -> Report:
     """Kill processes chosen by ``seed`` while ``rate`` transactions a second are committed, then compare by value.
