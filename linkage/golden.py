@@ -44,6 +44,7 @@ _STORIES: Final = 32_768
 _encode: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
 _OPENINGS: Final = tuple([f'"{element}":[' for element in PERSON_ELEMENTS])
+_PLACES: Final = range(len(PERSON_ELEMENTS))
 
 _Pattern = tuple[int, ...]
 """Which values of an element are equal: for each mention the place of the first one that has its value, counted
@@ -53,7 +54,7 @@ from 1; 0 without a value. In front, a 0 for nobody."""
 class _Circle:
     """The feeds of a person's mentions, most recent first, and the texts that they alone decide."""
 
-    __slots__ = ("feeds", "head", "openings", "origins")
+    __slots__ = ("feeds", "head", "openings", "origins", "unanimous")
 
     def __init__(self, origins: tuple[Origin, ...]) -> None:
         names = sorted({origin.name for origin in origins})
@@ -61,6 +62,8 @@ class _Circle:
         self.feeds = tuple([names.index(origin.name) for origin in origins])
         self.head = f'{{"feeds":{_encode(names).decode()},"records":['
         self.openings = tuple([f"[{feed}," for feed in self.feeds])
+        alike = (0,) + (1,) * len(origins)
+        self.unanimous = tuple([_tell(self, place, alike) for place in _PLACES])
 
 
 _circle: Final = lru_cache(_CIRCLES)(_Circle)
@@ -70,28 +73,34 @@ def golden_record(mentions: Sequence[MentionState]) -> tuple[Values, str]:
     """Return the surviving values and their provenance for the mentions of one person, at least one."""
     recent = sorted(mentions, key=_recency) if len(mentions) > 1 else mentions
     circle = _circle(tuple([mention.row.feed.origin for mention in recent]))
-    remembered = len(recent) <= _MOST_REMEMBERED
+    count = len(recent)
     values: list[Value] = []
     records: list[str] = []
     elements: list[str] = []
     numbers: dict[int, int] = {}
     # None comes first in every column, so that it is what position 0 stands for.
     columns = zip(NO_VALUES, *[mention.values for mention in recent], strict=True)
-    for place, column in enumerate(columns):
-        if column.count(None) > len(recent):
+    for opening, unanimous, place, column in zip(_OPENINGS, circle.unanimous, _PLACES, columns, strict=True):
+        value = column[1]
+        alike = column.count(value)
+        if alike > count:
             values.append(None)
             continue
-        if remembered:
+        if alike == count and value is not None:  # by far the most elements
+            winner, end = unanimous
+        elif count <= _MOST_REMEMBERED:
             winner, end = _story(circle, place, tuple(map(column.index, column)))
+            value = column[winner]
         else:
             winner, end = _tell(circle, place, _pattern(column))
-        values.append(column[winner])
+            value = column[winner]
+        values.append(value)
         number = numbers.get(winner)
         if number is None:
             number = numbers[winner] = len(records)
             row = recent[winner - 1].row
             records.append(f"{circle.openings[winner - 1]}{_encode(row.key).decode()},{row.source_time}]")
-        elements.append(f"{_OPENINGS[place]}{number}{end}")
+        elements.append(f"{opening}{number}{end}")
     return tuple(values), f'{circle.head}{",".join(records)}],"elements":{{{",".join(elements)}}}}}'
 
 

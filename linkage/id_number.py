@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from functools import lru_cache
+from operator import mul
 from typing import Final
 
 LENGTH: Final = 18
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ZEROS: Final = sum(_WEIGHTS) * ord("0")
 _CHECK_CHARACTERS: Final = "10X98765432"
 _FIRST_YEAR: Final = 1850
 """Nobody born earlier has a number; eighteen equal digits, a common filler, would be a date of the year
@@ -38,5 +40,4 @@ def is_valid_id_number(number: str) -> bool:
 
 def check_character(number: str) -> str:
     """Return the check character (ISO 7064, MOD 11-2) of the first 17 digits of ``number``."""
-    total = sum([weight * int(digit) for weight, digit in zip(_WEIGHTS, number, strict=False)])
-    return _CHECK_CHARACTERS[total % 11]
+    return _CHECK_CHARACTERS[(sum(map(mul, _WEIGHTS, number.encode("ascii"))) - _ZEROS) % 11]

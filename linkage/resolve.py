@@ -22,6 +22,7 @@ from linkage.state import LinkState, MentionState, PersonEntry
 
 _by_serial: Final = attrgetter("serial")
 _by_number: Final = attrgetter("number")
+_NOBODY: Final[frozenset[PersonEntry | None]] = frozenset((None,))
 
 Slot = tuple[str, str, str, int]
 """Where an identity is shown: feed, key, role, ordinal."""
@@ -110,6 +111,13 @@ class Step:
         for mention in self._loose.values():
             self._set_rule(mention, Rule.NO_NUMBER, changed)
             clusters.append([mention])
+        if len(clusters) == 1 and not self._removed:
+            persons = {mention.person for mention in clusters[0]} - _NOBODY
+            if len(persons) < 2:  # nobody to merge, split or retire: by far the most entries
+                (person,) = persons or (self._new_person(()),)
+                assert person is not None
+                self._give(person, clusters[0], changed, dirty)
+                return
         if len(clusters) > 1:
             clusters.sort(key=lambda cluster: min([mention.serial for mention in cluster]))
         before: dict[int, PersonEntry] = {}
@@ -140,17 +148,27 @@ class Step:
                 if one != person.number:
                     self._state.merged[one] = person.number
                     ended.append(before[one])
-            if len(cluster) == len(person.mentions) and all(mention.person is person for mention in cluster):
-                continue
-            dirty[person.number] = person
-            for mention in cluster:
-                if mention.person is not person:
-                    mention.person = person
-                    changed[mention.serial] = mention
-            person.mentions = cluster
+            self._give(person, cluster, changed, dirty)
         ended += [person for number, person in before.items() if number not in oldest]
         for person in ended:
             del self._state.persons[person.number]
+
+    @staticmethod
+    def _give(
+        person: PersonEntry,
+        cluster: list[MentionState],
+        changed: dict[int, MentionState],
+        dirty: dict[int, PersonEntry],
+    ) -> None:
+        """Let the cluster be the person's mentions."""
+        others = [mention for mention in cluster if mention.person is not person]
+        if not others and len(cluster) == len(person.mentions):
+            return
+        dirty[person.number] = person
+        for mention in others:
+            mention.person = person
+            changed[mention.serial] = mention
+        person.mentions = cluster
 
     def _cluster(
         self, number: str, clusters: list[list[MentionState]], changed: dict[int, MentionState]
@@ -164,7 +182,15 @@ class Step:
             self._set_rule(block[0], Rule.ONLY_MENTION, changed)
             clusters.append(list(block))
             return
-        counts = Counter([mention.profile for mention in block])
+        profiles = [mention.profile for mention in block]
+        if profiles.count(profiles[0]) == len(profiles):  # everybody says the same: no groups to find
+            self._state.crowded.discard(number)
+            rule = rule_of(profiles[0], len(profiles), profiles[:1], 1)
+            for mention in block:
+                self._set_rule(mention, rule, changed)
+            clusters.append(list(block))
+            return
+        counts = Counter(profiles)
         if is_crowded(len(counts)):
             self._state.crowded.add(number)
         else:
