@@ -158,6 +158,11 @@ class WriterSource(Source):
             # In a nullable type what is not null is left to the other branch, which says what it wants.
             last = nullable and branch.kind != "null"
             with self.block("else:" if last else f"{word} {self._test(branch, var)}:"):
+                if branch.kind == "null":  # which the condition has made sure of
+                    self.add(f"{prefix} = {values.varint(index << 1)!r}")
+                    self.add(f"{body} = b''")
+                    word = "elif"
+                    continue
                 inner = self._value(branch, var, path, values.varint(index << 1))
                 self.add(f"{prefix} = {inner[0]}")
                 self.add(f"{body} = {inner[1]}")

@@ -29,6 +29,10 @@ _LUNAR: Final = re.compile(r"农历|阴历|旧历|[初廿卅闰正腊]")
 _ZEROS: Final = re.compile(r"0+(?:[-./年]0+[-./月]0+日?)?")
 
 
+REMEMBERED_DAYS: Final = 1 << 16
+"""A century and a half of days, as columns of birth dates have them: a smaller memory would forget most of them."""
+
+
 def normalize_date(value: str | None) -> Day:
     """Return the day of a text: yyyyMMdd, yyyy-MM-dd, yyyy.M.d, yyyy/M/d or yyyy年M月d日.
 

@@ -24,16 +24,17 @@ _REMEMBERED: Final = 4096
 
 
 def remembering(
-    read: Callable[[S], tuple[T | None, Issues]],
+    read: Callable[[S], tuple[T | None, Issues]], bound: int = _REMEMBERED
 ) -> Callable[[S | None], tuple[T | None, Issues]]:
-    """Return a normalizer that answers null for null, asks ``read`` otherwise, and remembers its latest answers."""
+    """Return a normalizer that answers null for null, asks ``read`` otherwise, and remembers its latest answers,
+    ``bound`` of them at most."""
     seen: dict[S | None, tuple[T | None, Issues]] = {None: (None, NONE)}
 
     def normalize(value: S | None) -> tuple[T | None, Issues]:
         try:
             return seen[value]
         except KeyError:
-            if len(seen) >= _REMEMBERED:
+            if len(seen) >= bound:
                 seen.clear()
                 seen[None] = (None, NONE)
             assert value is not None

@@ -67,8 +67,37 @@ def check_character(body: str) -> str:
     ]
 
 
+# Valid numbers' regions and birth dates → what they add to the sum modulo 11. Regions are a few thousand in all; what
+# is not a code must not fill the memory.
+_REGIONS: Final = 1 << 13
+_DATES: Final = 1 << 16
+_regions: Final[dict[str, int]] = {}
+_dates: Final[dict[str, int]] = {}
+
+
 def is_valid(number: str) -> bool:
     """Return whether ``number`` is a canonical 18-character number: shape, birth date and check character."""
+    try:
+        total = _regions[number[:6]] + _dates[number[6:14]] + _SEQUENCE[number[14:17]]
+    except KeyError:
+        return _read_valid(number)
+    return _CHECK_CHARACTERS[total % 11] == number[17:]
+
+
+def _read_valid(number: str) -> bool:
+    """Do what `is_valid` does, by the whole number, and remember its region and date if it is valid."""
+    if not _is_well_formed(number):
+        return False
+    if len(_regions) >= _REGIONS:
+        _regions.clear()
+    if len(_dates) >= _DATES:
+        _dates.clear()
+    _regions[number[:6]] = _CITY[number[:3]] + _COUNTY[number[3:6]]
+    _dates[number[6:14]] = _YEAR[number[6:10]] + _DAY[number[10:14]]
+    return True
+
+
+def _is_well_formed(number: str) -> bool:
     try:
         return (
             len(number) == LENGTH

@@ -15,7 +15,7 @@ from avro.codes import code_list
 from avro.errors import SchemaError
 from avro.normalize.address import normalize_address
 from avro.normalize.code import coder, division_coder
-from avro.normalize.date import Day, normalize_date, normalize_date_number, normalize_days
+from avro.normalize.date import REMEMBERED_DAYS, Day, normalize_date, normalize_date_number, normalize_days
 from avro.normalize.document import normalize_document
 from avro.normalize.issues import NONE, Issues, finding_rules, remembering
 from avro.normalize.name import normalize_name
@@ -151,7 +151,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "phone": Rule(str, "string", _always(normalize_phone)),
     "label": Rule(str, "string", _always(normalize_label)),
     "address": Rule(str, "string", _always(normalize_address)),
-    "date": Rule(str, "date", _always(remembering(normalize_date))),
+    "date": Rule(str, "date", _always(remembering(normalize_date, REMEMBERED_DAYS))),
     "date_number": Rule(int, "date", _always(normalize_date_number)),
     "days": Rule(int, "date", _always(normalize_days)),
     "time": Rule(str, "timestamp", _always(normalize_compact_time)),

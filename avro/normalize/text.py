@@ -15,7 +15,9 @@ _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 _BLANK: Final = r"\s\u00a0\u1680\u2000-\u200a\u202f\u205f\ufeff\u200b-\u200f\u2060"
 _BLANKS: Final = re.compile(rf"[{_BLANK}]+")
 # Most values need no mending, and looking is cheaper than mending.
-_TO_MEND: Final = re.compile(rf"[{_BLANK}\uff01-\uff5e\u3000\uffe5]")
+TO_MEND: Final = rf"{_BLANK}\uff01-\uff5e\u3000\uffe5"
+"""What `fold` and `squeeze` change, for use within a character class."""
+_TO_MEND: Final = re.compile(f"[{TO_MEND}]")
 
 MISSING: Final = frozenset(("", "无", "0", "-", "--", "/", "空", "NULL", "null", "Null", "暂无", "没有"))
 """Spellings of nothing that the register's sources use beside a null. They are no finding: nothing was said."""

@@ -11,15 +11,20 @@ import msgspec
 
 from avro.change import Change, Op
 from avro.codec import RecordCodec
-from avro.normalize import RESIDENT_ID, contradictions, finding_rules, is_valid_resident_id
-from avro.record import PERSON_ELEMENTS, Finding, Mention, Record
+from avro.normalize import RESIDENT_ID, contradictions, is_valid_resident_id
+from avro.record import Finding, Mention, Record
 from avro.schema import SCHEMA_FOLDER
 from connectors.errors import FeedMismatchError
+from connectors.feeds._row import ID_NUMBER, ID_TYPE, compile_row, finding, mention_of
 from connectors.feeds.definition import SELF, Department, FeedDefinition
 from connectors.feeds.plan import Check, ContextStep, MentionPlan, Step, plan_feed
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+# By position: a struct's keyword arguments cost twice as much.
+_record_of: Final = cast(Callable[..., Record], Record)
+_OPS: Final = {op: op.value for op in Op}
 
 _TYPE_NAMES: Final = {str: "text", int: "whole number", bool: "boolean", list: "array"}
 
@@ -67,6 +72,7 @@ class Feed:
         self._context_steps: tuple[ContextStep, ...] = plan.context_steps
         self._mentions: tuple[MentionPlan, ...] = plan.mentions
         self._checks: tuple[Check, ...] = plan.checks
+        self._read_row = compile_row(self.id, plan)
         self._nothing: Mapping[str, Any] = plan.nothing
         self._fields_of: Mapping[str, tuple[str, ...]] = plan.fields_of
         self._key_set = frozenset(self.key)
@@ -91,6 +97,17 @@ class Feed:
             return Normalized(self._record(change, (), (), (), ()), None, dict(self._nothing))
         after = change.after
         assert after is not None, "only a delete has no row after it"
+        if not change.unchanged:
+            row = self._read_row(after)
+            if row is not None:
+                if len(after) != len(self.columns):
+                    self.unknown_columns |= after.keys() - self._known
+                raw_text, elements, mentions, found = row
+                return Normalized(self._record(change, (), (), mentions, found), raw_text, elements)
+        return self._normalize_unusual(change, after)
+
+    def _normalize_unusual(self, change: Change, after: Mapping[str, Any]) -> Normalized:
+        """Do what the compiled reader does, column by column: for a row that it left, to say what is wrong with it."""
         unchanged = self._unchanged(change) if change.unchanged else ()
         raw, elements, findings = self._read(after, unchanged)
         unchanged_elements = tuple(field for column in unchanged for field in self._fields_of[column])
@@ -121,12 +138,12 @@ class Feed:
             raw[column] = value
             elements[field], issues = normalize(value)
             if issues:
-                findings += [_finding(about, rule, value) for rule in issues]
+                findings += [finding(about, rule, value) for rule in issues]
         for column, field, normalize_in, context, about in self._context_steps:
             if column in raw:
                 elements[field], issues = normalize_in(raw[column], elements[context])
                 if issues:
-                    findings += [_finding(about, rule, raw[column]) for rule in issues]
+                    findings += [finding(about, rule, raw[column]) for rule in issues]
         if len(after) != len(raw):
             self.unknown_columns |= after.keys() - self._known
         for id_field, is_resident, sex_field, birth_field, sources in self._checks:
@@ -137,7 +154,7 @@ class Feed:
             birth_date = elements[birth_field] if birth_field else None
             for element in contradictions(number, sex, birth_date):
                 column, about = sources[element]
-                findings.append(_finding(about, "contradicts_id_number", raw[column]))
+                findings.append(finding(about, "contradicts_id_number", raw[column]))
         return raw, elements, findings
 
     def _people(self, elements: Mapping[str, Any], unchanged: tuple[str, ...]) -> tuple[Mention, ...]:
@@ -146,12 +163,12 @@ class Feed:
             values = [None if field is None else elements[field] for field in plan.fields]
             kept = tuple(name for name, field in plan.known if field in unchanged) if unchanged else ()
             if plan.is_resident:
-                if values[_ID_NUMBER] is not None:
-                    values[_ID_TYPE] = RESIDENT_ID
+                if values[ID_NUMBER] is not None:
+                    values[ID_TYPE] = RESIDENT_ID
                 elif "id_number" in kept:
                     kept = (*kept, "id_type")
             if plan.role == SELF or kept or any(value is not None for value in values):
-                people.append(_mention(plan.role, plan.ordinal, *values, kept))
+                people.append(mention_of(plan.role, plan.ordinal, *values, kept))
         return tuple(people)
 
     def _record(
@@ -163,24 +180,26 @@ class Feed:
         findings: tuple[Finding, ...],
     ) -> Record:
         place = change.place
-        return Record(
-            feed=self.id,
-            op=change.op.value,
-            key=change.key,
-            version=change.version,
-            is_deleted=change.op is Op.DELETE,
-            snapshot=change.op is Op.READ,
-            source_time=change.source_time,
-            captured_time=change.captured_time,
-            topic=place.topic,
-            partition=place.partition,
-            offset=place.offset,
-            previous_key=change.previous_key,
-            next_key=change.next_key,
-            unchanged=unchanged,
-            unchanged_elements=unchanged_elements,
-            mentions=mentions,
-            findings=findings,
+        op = change.op
+        # In the order of Record's fields.
+        return _record_of(
+            self.id,
+            _OPS[op],
+            change.key,
+            change.version,
+            op is Op.DELETE,
+            op is Op.READ,
+            change.source_time,
+            change.captured_time,
+            place.topic,
+            place.partition,
+            place.offset,
+            change.previous_key,
+            change.next_key,
+            unchanged,
+            unchanged_elements,
+            mentions,
+            findings,
         )
 
     def _missing(self, column: str) -> FeedMismatchError:
@@ -196,15 +215,3 @@ class Feed:
             f"feed {self.id}: column {column} is not a {_TYPE_NAMES[takes]}; if the source changed its type, name a "
             "rule that takes the new one, then replay",
         )
-
-
-# By position: a struct's keyword arguments cost twice as much. The order is PERSON_ELEMENTS'.
-_mention: Final = cast(Callable[..., Mention], Mention)
-_ID_TYPE: Final = PERSON_ELEMENTS.index("id_type")
-_ID_NUMBER: Final = PERSON_ELEMENTS.index("id_number")
-
-
-def _finding(about: tuple[str, str, int], rule: str, value: Any) -> Finding:
-    element, role, ordinal = about
-    original = value if isinstance(value, str) else _encode(value).decode()
-    return Finding(element, rule, finding_rules()[rule].severity.value, original, role, ordinal)
