@@ -77,7 +77,8 @@ class Demo:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
         self.stack.start()
         self.stack.ensure_databases(department_names(self._catalog))
-        # The hub's processes load while the sources are filled; they wait for their topics by themselves.
+        hub.create_topics(self.stack, self._catalog)
+        # The hub's processes load while the sources are filled.
         beginning = self.stack.begin(hub.hub_specs(self._plan.data, self.stack.ports))
         hub.create_tables(self.stack, self._catalog)
         self._fill()

@@ -137,6 +137,7 @@ def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
             ),
             health=_ready(ports[stage]),
             env={"PYTHONUNBUFFERED": "1"},
+            depends_on=("kafka", "registry"),  # and ended before them, so that their last commit is taken
         )
         for stage in HUB
     ]

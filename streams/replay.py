@@ -31,8 +31,8 @@ from linkage.durable import DurableLinker
 from linkage.engine import LogEntry
 from linkage.outputs import Disposition, IdentityChange, Output, PersonChange
 from streams.normalize import Normalizer, Recorded
-from streams.schemas import feed_tables
 from streams.settings import Settings
+from streams.sink import feed_tables
 
 STEP: Final = 2000
 """Lines a step: two batches for the store and one fsync each."""

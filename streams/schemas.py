@@ -10,7 +10,6 @@ from avro.errors import SchemaError
 from avro.record import Mark, Record
 from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
 from avro.schema import shared_schema
-from connectors.clickhouse import FeedTable
 from connectors.feeds import Catalog
 from streams import topics
 
@@ -99,11 +98,6 @@ class TopicSchemas:
                 f"{topic} holds schema {schema_id}, this version of renkou writes {wanted}; upgrade all"
             )
         return message[WIRE_HEADER:]
-
-
-def feed_tables(catalog: Catalog) -> list[FeedTable]:
-    """Return the feeds as the store makes tables of them."""
-    return [FeedTable(feed.id, feed.codec.schema, feed.roles) for feed in catalog.feeds]
 
 
 def department_names(catalog: Catalog) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ import structlog
 
 from avro.envelope import EnvelopeDecoder
 from avro.record import Mark, MarkKind
-from connectors.clickhouse import Batch, Writer
+from connectors.clickhouse import Batch, FeedTable, Writer
 from connectors.errors import TransientError
+from connectors.feeds import Catalog
 from monitoring import metrics
 from streams import topics
 from streams.normalize import heartbeat_time, read_dead_letter
@@ -26,6 +27,11 @@ RETRY_LAST: Final = 10.0
 """Seconds between attempts to write: doubled each time, so that a full disk is noticed soon and not hammered."""
 
 MICRO: Final = 1_000_000
+
+
+def feed_tables(catalog: Catalog) -> list[FeedTable]:
+    """Return the feeds as the store makes tables of them."""
+    return [FeedTable(feed.id, feed.codec.schema, feed.roles) for feed in catalog.feeds]
 
 
 class SourceBoard:

@@ -22,7 +22,9 @@ THE_ROWS_WAY = (
     "streams/normalize.py",
     "streams/link.py",
     "streams/sink.py",
-    "streams/stages.py",
+    "streams/stages/normalize.py",
+    "streams/stages/link.py",
+    "streams/stages/store.py",
 )
 ASIDE = ("connectors.stack", "connectors.simulate", "streams.demo", "streams.hub", "streams.cli")
 """What runs a machine or shows something; nothing on a row's way may need it."""

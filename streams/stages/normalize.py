@@ -1,10 +1,9 @@
-"""The three stages as processes: what each opens, waits for and runs."""
+"""The normalize process: captured topics in, ``renkou.records`` and frontier marks out."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import faust
@@ -14,49 +13,28 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from avro.envelope import EnvelopeDecoder
 from avro.registry import ConfluentRegistry
-from connectors.clickhouse import open_store
 from connectors.feeds import Catalog
-from linkage.durable import DurableLinker
 from monitoring import metrics
 from monitoring.frontier import FrontierTracker
 from monitoring.http import Health, HttpServer, application
 from streams import app as faust_app
-from streams import groups, topics
-from streams.app import Gathering
-from streams.link import LinkAgent
+from streams import topics
+from streams.app import STAGE_PAUSE, Gathering
 from streams.normalize import NormalizeAgent, Normalizer, heartbeat_time
 from streams.process import Process, check_topics
 from streams.producer import Producer
-from streams.schemas import TopicSchemas, department_names, feed_tables, input_topics
+from streams.schemas import TopicSchemas, department_names, input_topics
 from streams.settings import Settings
-from streams.sink import SinkAgent, SourceBoard
-from streams.watch import Watch
 
 log = structlog.get_logger()
 
-STAGES: Final = ("normalize", "link", "store")
 FRONTIER_SECONDS: Final = 0.25
 """Between two looks whether a heartbeat's offsets are passed: what it adds to the published lag."""
-GC_THRESHOLDS: Final = (100_000, 50, 1000)
-"""Allocations between collections; with a register in memory a full one stops a stage for seconds."""
-STAGE_PAUSE: Final = 0.03
-"""Seconds between two batches of a stage that writes to Kafka: a flush and an fsync for some changes, not for each."""
-STORE_PAUSE: Final = 0.25
-"""Seconds between two batches of the store, where each table costs an insert."""
 OFFSETS_TIMEOUT: Final = 5.0
 
 
-async def run(stage: str, settings: Settings) -> int:
-    """Run one stage until it is told to stop; return the exit code. Raises SettingError, OSError and feeds' errors."""
-    settings.require("broker", "registry")
-    metrics.declare_build()
-    # The collector walks every live object: what is loaded by now stays, and a stage makes no cycles to speak of.
-    gc.set_threshold(*GC_THRESHOLDS)
-    catalog = Catalog.load(settings.feeds)
-    return await _RUNNERS[stage](settings, catalog)
-
-
-async def _run_normalize(settings: Settings, catalog: Catalog) -> int:
+async def run(settings: Settings, catalog: Catalog) -> int:
+    """Run the stage; return the exit code."""
     health = Health()
     http = HttpServer(application("renkou normalize", health), settings.host, settings.port)
     process = Process("normalize", http, health)
@@ -163,79 +141,3 @@ class _Frontiers:
         return [
             (name, partition) for name in names if name in metadata for partition in metadata[name].partitions
         ]
-
-
-async def _run_link(settings: Settings, catalog: Catalog) -> int:
-    health = Health()
-    linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority())
-    recovered = linker.open()
-    api = application("renkou link", health)
-    http = HttpServer(api, settings.host, settings.port)
-    process = Process("link", http, health)
-    producer = Producer(settings.broker)
-    health.checks["broker"] = lambda: "the broker does not take messages" if producer.waiting else ""
-
-    async def start() -> faust.App:
-        check_topics(settings.broker, [topics.RECORDS, topics.IDENTITIES, topics.PERSONS])
-        schemas = await asyncio.to_thread(TopicSchemas, ConfluentRegistry(settings.registry), catalog)
-        agent = LinkAgent(linker, schemas, producer)
-        await asyncio.to_thread(agent.republish, recovered)
-        # The state, not Kafka, says how far the log is linked.
-        await asyncio.to_thread(
-            groups.set_back, settings.broker, topics.LINK_GROUP, topics.RECORDS, linker.offset
-        )
-        app = faust_app.build("link", topics.LINK_GROUP, settings, str(settings.data / "faust"))
-
-        async def handle(chunks: Sequence[Sequence[Any]]) -> None:
-            with metrics.BATCH_SECONDS.labels("link").time():
-                await asyncio.to_thread(agent.process, chunks)
-
-        faust_app.chunks_agent(app, [topics.RECORDS], handle, Gathering(settings.chunk, STAGE_PAUSE))
-        return app
-
-    try:
-        return await process.run(start)
-    finally:
-        linker.close()
-
-
-async def _run_store(settings: Settings, catalog: Catalog) -> int:
-    health = Health()
-    api = application("renkou store", health)
-    http = HttpServer(api, settings.host, settings.port)
-    store = open_store(settings.data / "store", settings.clickhouse, feed_tables(catalog))
-    for change in store.changes:
-        log.info("store changed", change=change)
-    board = SourceBoard()
-    watch = Watch(settings, department_names(catalog), board)
-    api.include_router(watch.router)
-    api.include_router(store.router)
-    process = Process("store", http, health)
-    health.checks["store"] = lambda: board.sink_error
-    heartbeats = {topics.heartbeat(department): department for department in department_names(catalog)}
-    inputs = [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, topics.DEAD_LETTERS, *heartbeats]
-
-    async def start() -> faust.App:
-        check_topics(settings.broker, inputs)
-        registry = ConfluentRegistry(settings.registry)
-        schemas = await asyncio.to_thread(TopicSchemas, registry, catalog)
-        agent = SinkAgent(store.writer, schemas, EnvelopeDecoder(registry), heartbeats, board)
-        app = faust_app.build("store", topics.STORE_GROUP, settings, str(settings.data / "faust"))
-        faust_app.chunks_agent(
-            app, inputs, agent.write_until_done, Gathering(settings.batch_rows, STORE_PAUSE)
-        )
-        return app
-
-    watching = asyncio.create_task(watch.run())
-    try:
-        return await process.run(start)
-    finally:
-        watching.cancel()
-        store.close()
-
-
-_RUNNERS: Final[dict[str, Callable[[Settings, Catalog], Awaitable[int]]]] = {
-    "normalize": _run_normalize,
-    "link": _run_link,
-    "store": _run_store,
-}
