@@ -142,4 +142,11 @@ def _show(person: Person) -> None:
 
 def _source(source: ElementSource | None) -> str:
     """Return what the golden record says of a value's source."""
-    return "" if source is None else msgspec.json.encode(source).decode()
+    if source is None:
+        return ""
+    shown = f"{source.department}.{source.table}"
+    if source.agree:
+        shown += f", agrees 一致: {', '.join(source.agree)}"
+    if source.disagree:
+        shown += f", DISAGREES 不一致: {', '.join(source.disagree)}"
+    return shown
