@@ -68,7 +68,12 @@ class HttpServer:
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         """Bind at once, so that a port in use is an error at start. Raises OSError."""
-        self._socket = socket.create_server((host, port))
+        try:
+            self._socket = socket.create_server((host, port))
+        except OSError as error:
+            raise OSError(
+                error.errno, f"{host}:{port}: {error.strerror}; choose another with --port or RENKOU_PORT"
+            ) from error
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
         self._task: asyncio.Task[None] | None = None

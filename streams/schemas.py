@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
+
+import fastavro
 
 from avro.codec import DatumCodec, MarkCodec, RecordCodec
-from avro.errors import SchemaError
+from avro.errors import DecodeError, SchemaError
 from avro.record import Mark, Record
 from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
-from avro.schema import shared_schema
+from avro.schema import Schema, full_name, plain, shared_schema
 from connectors.feeds import Catalog
 from streams import topics
 
@@ -22,11 +25,33 @@ class LogRecord:
     datum: bytes
 
 
+class Evolved:
+    """Records of an older schema of a feed, made records of its present one by Avro's schema resolution."""
+
+    def __init__(self, codec: RecordCodec, older: Schema) -> None:
+        self.codec = codec
+        self._present = DatumCodec(codec.schema)
+        self._schemas = (fastavro.parse_schema(plain(older)), fastavro.parse_schema(plain(codec.schema)))
+
+    def renew(self, datum: bytes) -> bytes:
+        """Return the datum in the present schema; new fields have their defaults. Raises DecodeError."""
+        try:
+            values = fastavro.schemaless_reader(BytesIO(datum), *self._schemas)
+        except Exception as error:  # fastavro raises whatever the broken bytes run into
+            raise DecodeError(
+                "malformed_avro", f"the record does not resolve to the present schema: {type(error).__name__}"
+            ) from None
+        return self._present.encode(values)
+
+
 class TopicSchemas:
     """Framing and unframing of what travels between the stages."""
 
     def __init__(self, registry: Registry, catalog: Catalog) -> None:
         """Register every schema. Raises RegistryUnavailableError, SchemaError."""
+        self._registry = registry
+        self._by_name = {full_name(feed.codec.schema): feed.codec for feed in catalog.feeds}
+        self._older: dict[int, Evolved] = {}
         self._codecs: dict[int, RecordCodec] = {}
         self._feed_ids: dict[str, int] = {}
         for feed in catalog.feeds:
@@ -66,10 +91,21 @@ class TopicSchemas:
             return self._marks.decode(datum)
         codec = self._codecs.get(schema_id)
         if codec is None:
+            older = self._older.get(schema_id)
+            if older is None:
+                older = self._older[schema_id] = self._evolved(schema_id)
+            codec, datum = older.codec, older.renew(datum)
+        return LogRecord(codec.decode_header(datum), datum)
+
+    def _evolved(self, schema_id: int) -> Evolved:
+        """Return how to read records that an older version of a feed's schema wrote."""
+        schema = self._registry.schema(schema_id)
+        codec = self._by_name.get(full_name(schema))
+        if codec is None:
             raise SchemaError(
                 f"{topics.RECORDS} holds schema {schema_id}, which no feed has; restore the feed or its .avsc"
             )
-        return LogRecord(codec.decode_header(datum), datum)
+        return Evolved(codec, schema)
 
     def read_identity(self, message: bytes) -> bytes | Mark:
         """Return the datum of an identity, or a mark that the linker passed on."""
