@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,42 +58,45 @@ def insert(dsn: str, table: str, *rows: values.Row) -> None:
 
 
 @pytest.fixture(scope="module")
-def hub(stack: LocalStack) -> RunningHub:
+def hub(stack_folder: Path) -> Iterator[RunningHub]:
     """A hub whose first snapshot is taken while transactions are open.
 
     A is open when the connector starts, so that its slot waits. B begins, A commits, C begins and updates household 3,
     B commits: now the snapshot is taken, without C's update, whose position in the log is before the snapshot's.
     """
-    catalog = Catalog.load(None)
-    stack.ensure_databases(department_names(catalog))
-    hub_on_one_machine.create_tables(stack, catalog)
-    hub_on_one_machine.create_topics(stack, catalog)
-    # The others first: a slot waits for the open transactions of all databases of the server.
-    hub_on_one_machine.capture_departments(stack, catalog, ["health", "hrss"])
-    police = stack.dsn("police")
-    insert(police, "hj_hjxx", *(household(number, f"户主{number}") for number in range(1, 6)))
-    with psycopg.connect(police, autocommit=True) as watcher:
-        until("the other slots", lambda: _slots(watcher) == 2)
-    with psycopg.connect(police) as a, psycopg.connect(police) as b, psycopg.connect(police) as c:
-        a.execute("""UPDATE hj_hjxx SET "HZXM" = '甲改' WHERE "HH" = '000000001'""")
-        preparing = threading.Thread(
-            target=hub_on_one_machine.capture_departments, args=(stack, catalog, ["police"])
-        )
-        preparing.start()
+    # A stack of its own: the connectors' names are the hub's, and other tests kill parts of theirs.
+    with LocalStack(stack_folder / "main") as stack:
+        stack.start()
+        catalog = Catalog.load(None)
+        stack.ensure_databases(department_names(catalog))
+        hub_on_one_machine.create_tables(stack, catalog)
+        hub_on_one_machine.create_topics(stack, catalog)
+        # The others first: a slot waits for the open transactions of all databases of the server.
+        hub_on_one_machine.capture_departments(stack, catalog, ["health", "hrss"])
+        police = stack.dsn("police")
+        insert(police, "hj_hjxx", *(household(number, f"户主{number}") for number in range(1, 6)))
         with psycopg.connect(police, autocommit=True) as watcher:
-            until("the slot waits", lambda: _slot_is_waiting(watcher))
-            b.execute("""UPDATE hj_hjxx SET "HZXM" = '乙改' WHERE "HH" = '000000002'""")
-            a.commit()
-            c.execute("""UPDATE hj_hjxx SET "HZXM" = '丙改' WHERE "HH" = '000000003'""")
-            b.commit()
-            preparing.join()
-            stack.add(hub_on_one_machine.hub_specs(stack.data, stack.ports))
-            stack.publish()
-            running = RunningHub(stack, catalog)
-            until("the snapshot is stored", lambda: len(_households(running)) == 5)
-        assert _households(running)['{"HH":"000000003"}']["HZXM"] == "户主3"
-        c.commit()
-    return running
+            until("the other slots", lambda: _slots(watcher) == 2)
+        with psycopg.connect(police) as a, psycopg.connect(police) as b, psycopg.connect(police) as c:
+            a.execute("""UPDATE hj_hjxx SET "HZXM" = '甲改' WHERE "HH" = '000000001'""")
+            preparing = threading.Thread(
+                target=hub_on_one_machine.capture_departments, args=(stack, catalog, ["police"])
+            )
+            preparing.start()
+            with psycopg.connect(police, autocommit=True) as watcher:
+                until("the slot waits", lambda: _slot_is_waiting(watcher))
+                b.execute("""UPDATE hj_hjxx SET "HZXM" = '乙改' WHERE "HH" = '000000002'""")
+                a.commit()
+                c.execute("""UPDATE hj_hjxx SET "HZXM" = '丙改' WHERE "HH" = '000000003'""")
+                b.commit()
+                preparing.join()
+                stack.add(hub_on_one_machine.hub_specs(stack.data, stack.ports))
+                stack.publish()
+                running = RunningHub(stack, catalog)
+                until("the snapshot is stored", lambda: len(_households(running)) == 5)
+            assert _households(running)['{"HH":"000000003"}']["HZXM"] == "户主3"
+            c.commit()
+        yield running
 
 
 def _slots(connection: psycopg.Connection) -> int:
