@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Final
 
 import typer
@@ -33,6 +32,5 @@ def build() -> typer.Typer:
         add_completion=False,
     )
     for name in MODULES:
-        if find_spec(f"streams.cli.{name}"):
-            import_module(f"streams.cli.{name}").register(app)
+        import_module(f"streams.cli.{name}").register(app)
     return app

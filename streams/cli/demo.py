@@ -52,19 +52,20 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Run sources, Kafka, Connect, registry, hub and store here, and watch changes arrive. Ctrl-C ends it."""
         with reported():
-            folder = settings.load(data).data.absolute()
-            Show(Plan(folder, people, rate, seed, duration), keep).run()
+            options = settings.load(data)
+            plan = Plan(options.data.absolute(), people, rate, seed, duration)
+            Show(plan, Catalog.load(options.feeds), keep).run()
 
 
 class Show:
     """The demonstration on a terminal."""
 
-    def __init__(self, plan: Plan, keep: bool) -> None:
+    def __init__(self, plan: Plan, catalog: Catalog, keep: bool) -> None:
         self._plan = plan
         self._keep = keep
         self._console = Console()
         self._own_folder = not plan.data.exists() or (plan.data / DEMO_MARK).exists()
-        self._demo = Demo(plan, Catalog.load(None), self._say)
+        self._demo = Demo(plan, catalog, self._say)
         self._status: object | None = None
         self._last = (time.monotonic(), Counts())
 
