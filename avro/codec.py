@@ -19,7 +19,7 @@ import fastavro
 from avro import version as versions
 from avro._plan import plan
 from avro.compiled import Conversion, Native, Reader, Writer, compile_reader, compile_writer, malformed
-from avro.errors import DecodeError, SchemaError
+from avro.errors import SchemaError
 from avro.record import Finding, Mark, MarkKind, Mention, Record
 from avro.schema import SCHEMA_FOLDER, Schema, full_name, header_of, plain, record_schema, shared_schema
 
@@ -83,17 +83,6 @@ def _reference(schema: Schema) -> tuple[Writer, Reader]:
         return values, buffer.tell()
 
     return write, read
-
-
-def read_datum(parsed: Any, datum: bytes) -> dict[str, Any]:
-    """Return the fields of ``datum``, written with the schema that fastavro parsed. Raises DecodeError."""
-    try:
-        values: dict[str, Any] = fastavro.schemaless_reader(BytesIO(datum), parsed, None)
-    except Exception as error:  # fastavro raises whatever the broken bytes run into
-        raise DecodeError(
-            "malformed_avro", f"the Avro datum cannot be read: {type(error).__name__}"
-        ) from None
-    return values
 
 
 def _from_flag(flag: bool) -> int:

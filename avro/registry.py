@@ -93,10 +93,6 @@ class ConfluentRegistry:
             self._cache[schema_id] = json.loads(self._call("GET", f"schemas/ids/{schema_id}")["schema"])
         return self._cache[schema_id]
 
-    def set_compatibility(self, subject: str, level: str) -> None:
-        """Set the compatibility rule of one subject, such as BACKWARD_TRANSITIVE."""
-        self._call("PUT", f"config/{subject}", {"compatibility": level})
-
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

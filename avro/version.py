@@ -36,24 +36,6 @@ def postgresql_version(generation: int, last_commit: int | None, lsn: int | None
     return _pack(generation, last_commit or 0, 0 if snapshot else 1, lsn or 0)
 
 
-def mysql_version(generation: int, binlog_file: int, position: int, row: int) -> int:
-    """Return the version of a row state in a MySQL or MariaDB source.
-
-    ``binlog_file`` is the number at the end of the file's name, ``position`` the event's byte offset in it and
-    ``row`` the row's number in the event. Snapshot rows carry the position the snapshot was taken at.
-    """
-    if not (0 <= binlog_file < 1 << 24 and 0 <= position < 1 << 32):
-        raise ValueError(f"binlog position {binlog_file}:{position} is out of range")
-    return _pack(generation, binlog_file << 32 | position, 1, row)
-
-
-def file_version(generation: int, delivery_date: int, sequence: int, line: int) -> int:
-    """Return the version of a line of a delivered file; ``delivery_date`` is yyyymmdd as a number."""
-    if not (0 <= delivery_date < 1 << 32 and 0 <= sequence < 1 << 24):
-        raise ValueError(f"file position {delivery_date}:{sequence} is out of range")
-    return _pack(generation, delivery_date << 24 | sequence, 1, line)
-
-
 def log_version(epoch: int, offset: int) -> int:
     """Return the version of an output of the linker: ``offset`` is the position in ``renkou.records``."""
     return epoch << 64 | offset

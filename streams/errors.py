@@ -17,7 +17,3 @@ class BrokerUnavailableError(StreamError):
 
 class TopicMissingError(StreamError):
     """A topic that the process reads or writes does not exist: terminal until it is created."""
-
-
-class LogGapError(StreamError):
-    """The linker's state and the log do not fit together: terminal until somebody decides."""
