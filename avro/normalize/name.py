@@ -66,6 +66,12 @@ def normalize_name(value: str | None, *, newborn: bool = False) -> tuple[str | N
     return value, NONE
 
 
+def normalize_dots(text: str) -> str:
+    """Return `avro.normalize.text.fold` of a name with its middle dots as U+00B7, without blanks beside them."""
+    folded = _FULL_STOP.sub(MIDDLE_DOT, fold(text))
+    return _DOT_RUN.sub(MIDDLE_DOT, folded).strip(MIDDLE_DOT)
+
+
 def _normalize(value: str, newborn: bool) -> tuple[str | None, Issues]:
     text = fold(value)
     if not text:
@@ -73,8 +79,7 @@ def _normalize(value: str, newborn: bool) -> tuple[str | None, Issues]:
     if _MASK.search(text):
         return None, ("masked_name",)
     issues: list[str] = []
-    text = _FULL_STOP.sub(MIDDLE_DOT, text)
-    text = _DOT_RUN.sub(MIDDLE_DOT, text).strip(MIDDLE_DOT)
+    text = normalize_dots(text)
     if " " in text:
         parts = text.split(" ")
         plain = _INNER_BLANK.sub("", text)
