@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +29,10 @@ class Place(msgspec.Struct, frozen=True):
     offset: int
 
 
+# Partitions and offsets are 32 and 64 bits.
+_ORIGIN: Final = re.compile(rb"([0-9]{1,9})/([0-9]{1,18}|[1-8][0-9]{18})")
+
+
 class RawEvent(msgspec.Struct, frozen=True):
     """An event as the broker (or a ``kcat -J`` line) gives it, before anything is decoded.
 
@@ -38,6 +44,28 @@ class RawEvent(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: list[tuple[str, bytes | None]] | None = None
     timestamp: int = 0
+
+
+ORIGIN_HEADER: Final = "renkou.origin"
+"""Header ``<partition>/<offset>`` of an event that was carried here: by a gateway, from a file, from the dead letters.
+It says where the event really stands; the topic has the same name on both sides."""
+
+
+def place_of(
+    topic: str, partition: int, offset: int, headers: Sequence[tuple[str, bytes | None]] | None
+) -> Place:
+    """Return where an event stands: where it came from when its headers say so, else where it was found."""
+    for name, value in headers or ():
+        if name == ORIGIN_HEADER and value is not None:
+            origin = _ORIGIN.fullmatch(value)
+            if origin is not None:
+                return Place(topic, int(origin[1]), int(origin[2]))
+    return Place(topic, partition, offset)
+
+
+def origin_header(place: Place) -> tuple[str, bytes]:
+    """Return the header with which an event is carried elsewhere."""
+    return ORIGIN_HEADER, f"{place.partition}/{place.offset}".encode()
 
 
 class Change(msgspec.Struct):

@@ -30,8 +30,19 @@ _NULL: Final = b"null"
 _ALIKE: Final = frozenset((str, int, bool, type(None)))
 
 
+class Delivered(msgspec.Struct, frozen=True):
+    """Where a row stands in a file: ``date`` (yyyymmdd) and ``sequence`` of the delivery, and its ``line``."""
+
+    date: int
+    sequence: int
+    line: int
+
+
 class Source(msgspec.Struct, frozen=True):
-    """The fields of Debezium's ``source`` block that renkou reads."""
+    """The fields of Debezium's ``source`` block that renkou reads.
+
+    Not Debezium's are ``delivered``, of a row from a file, and ``pushed``, the client's position of a pushed one.
+    """
 
     name: str | None = None
     connector: str | None = None
@@ -43,6 +54,8 @@ class Source(msgspec.Struct, frozen=True):
     lsn: int | None = None
     ts_us: int | None = None
     ts_ms: int | None = None
+    delivered: Delivered | None = None
+    pushed: int | None = None
 
 
 class Envelope(msgspec.Struct):

@@ -17,7 +17,7 @@ from avro.debezium_toast import PLACEHOLDER, Unavailable
 from avro.debezium_wire import Envelope, Row, Source, WireReader
 from avro.errors import DecodeError
 from avro.registry import Registry
-from avro.version import postgresql_version
+from avro.version import file_version, postgresql_version, push_version
 
 SourceKind = Literal["postgresql"]
 
@@ -137,6 +137,8 @@ def _time(micros: object, millis: object, part: str) -> int:
 
 def _version(source: Source, op: Op, generation: int) -> int:
     """Return the version (docs/decisions/0003). Only a row of an incremental snapshot has no LSN of its own."""
+    if source.delivered is not None or source.pushed is not None:
+        return _own_version(source, generation)
     snapshot = op is Op.READ
     if source.sequence is None or (source.lsn is None and not snapshot):
         raise DecodeError(
@@ -148,3 +150,14 @@ def _version(source: Source, op: Op, generation: int) -> int:
         return postgresql_version(generation, last_commit, source.lsn, snapshot=snapshot)
     except (msgspec.DecodeError, ValueError, IndexError) as error:
         raise DecodeError("missing_position", "the source's sequence or lsn is no position") from error
+
+
+def _own_version(source: Source, generation: int) -> int:
+    """Return the version of a row from a file, or of a pushed one."""
+    try:
+        if source.delivered is None:
+            return push_version(generation, source.pushed or 0)
+        delivered = source.delivered
+        return file_version(generation, delivered.date, delivered.sequence, delivered.line)
+    except ValueError as error:
+        raise DecodeError("missing_position", f"{error}; look at what writes this topic") from error

@@ -22,6 +22,9 @@ from typing import Final
 _LSN_BITS: Final = 56  # 72 PB of WAL
 _LSN_LIMIT: Final = 1 << _LSN_BITS
 GENERATION_LIMIT: Final = 1 << 14
+_PUSHED: Final = 1 << 127
+POSITION_LIMIT: Final = _LSN_LIMIT
+"""Positions of a pushing client are below it."""
 
 VERSION_BYTES: Final = 16
 """Size of a version in Avro and ClickHouse, bytes."""
@@ -34,6 +37,25 @@ def postgresql_version(generation: int, last_commit: int | None, lsn: int | None
     Raises ValueError when a part is out of range.
     """
     return _pack(generation, last_commit or 0, 0 if snapshot else 1, lsn or 0)
+
+
+def file_version(generation: int, delivery_date: int, sequence: int, line: int) -> int:
+    """Return the version of a line of a delivered file; ``delivery_date`` is yyyymmdd as a number.
+
+    Raises ValueError when a part is out of range.
+    """
+    if not (0 <= delivery_date < 1 << 32 and 0 <= sequence < 1 << 24):
+        raise ValueError(f"file position {delivery_date}:{sequence} is out of range")
+    return _pack(generation, delivery_date << 24 | sequence, 1, line)
+
+
+def push_version(generation: int, position: int) -> int:
+    """Return the version of a pushed change; ``position`` is the client's own.
+
+    It is above every captured version, so that neither a new snapshot nor a TRUNCATE of a table takes away what was
+    pushed into its feed. Raises ValueError when a part is out of range.
+    """
+    return _PUSHED | _pack(generation, position, 1, 0)
 
 
 def log_version(epoch: int, offset: int) -> int:

@@ -72,6 +72,11 @@ def capture_topics(department: str, tables: Sequence[CapturedTable]) -> tuple[To
     )
 
 
+def delivered_topics(names: Iterable[str]) -> tuple[TopicSpec, ...]:
+    """Return the topics of feeds that no connector captures: their files are loaded, their changes pushed."""
+    return tuple(_kept(name, CAPTURE_MS) for name in names)
+
+
 def hub_topics() -> tuple[TopicSpec, ...]:
     """Return the hub's own topics. One partition each: the log has one order."""
     compacted = {"cleanup.policy": "compact", "max.message.bytes": str(MESSAGE_BYTES)}

@@ -21,7 +21,7 @@ from monitoring import scrape
 from monitoring.scrape import Counts
 from monitoring.status import SourceStatus
 from streams import hub
-from streams.schemas import department_names
+from streams.schemas import captured_departments
 
 QUERY_SECONDS: Final = 10.0
 DRAIN_SECONDS: Final = 120.0
@@ -78,7 +78,7 @@ class Demo:
     def start(self) -> None:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
         self.stack.start()
-        self.stack.ensure_databases(department_names(self._catalog))
+        self.stack.ensure_databases(captured_departments(self._catalog))
         hub.create_topics(self.stack, self._catalog)
         # The hub's processes load while the sources are filled.
         beginning = self.stack.begin(hub.hub_specs(self._plan.data, self.stack.ports))
@@ -106,7 +106,9 @@ class Demo:
         self._loaded = time.monotonic() - self._began
 
     def _fill(self) -> None:
-        sources = {department: self.stack.dsn(department) for department in department_names(self._catalog)}
+        sources = {
+            department: self.stack.dsn(department) for department in captured_departments(self._catalog)
+        }
         folder = self._plan.data / TRUTH_FOLDER
         self._simulator = Simulator(sources, self._plan.people, self._plan.seed, folder)
         self._simulator.load(lambda filled: self._say(f"sources: {sum(filled.rows.values())} rows"))

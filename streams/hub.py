@@ -18,7 +18,7 @@ from connectors.feeds import Catalog, Feed
 from connectors.simulate import schema as simulated
 from connectors.stack import HUB, LocalStack, ProcessSpec
 from connectors.stack import connect as connect_process
-from streams.schemas import department_names
+from streams.schemas import captured_departments, department_names
 
 HEALTH_SECONDS: Final = 3.0
 
@@ -26,8 +26,10 @@ Say = Callable[[str], None]
 
 
 def captured_tables(catalog: Catalog, department: str) -> tuple[CapturedTable, ...]:
-    """Return the tables of a department's feeds as its connector reads them."""
-    return tuple(_captured(feed) for feed in catalog.feeds if feed.department == department)
+    """Return the tables of a department's captured feeds as its connector reads them."""
+    return tuple(
+        _captured(feed) for feed in catalog.feeds if feed.department == department and feed.is_captured
+    )
 
 
 def _captured(feed: Feed) -> CapturedTable:
@@ -39,22 +41,25 @@ def prepare(
 ) -> None:
     """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
     say("databases")
-    stack.ensure_databases(department_names(catalog))
+    stack.ensure_databases(captured_departments(catalog))
     create_tables(stack, catalog)
     say("topics")
     create_topics(stack, catalog)
     say("connectors")
-    capture_departments(stack, catalog, department_names(catalog), capture)
+    capture_departments(stack, catalog, captured_departments(catalog), capture)
 
 
 def create_topics(stack: LocalStack, catalog: Catalog) -> None:
-    """Create the hub's topics and those of every captured table. Raises ConnectorError."""
-    captured = [
-        spec
-        for department in department_names(catalog)
-        for spec in topics.capture_topics(department, captured_tables(catalog, department))
-    ]
-    topics.ensure_topics(stack.endpoints().kafka, [*topics.hub_topics(), *captured], replication=1)
+    """Create the hub's topics and those of every feed. Raises ConnectorError."""
+    wanted = [*topics.hub_topics(), *delivered_topics(catalog)]
+    for department in department_names(catalog):
+        wanted += topics.capture_topics(department, captured_tables(catalog, department))
+    topics.ensure_topics(stack.endpoints().kafka, wanted, replication=1)
+
+
+def delivered_topics(catalog: Catalog) -> tuple[topics.TopicSpec, ...]:
+    """Return the topics of the feeds that no connector captures."""
+    return topics.delivered_topics(feed.topic for feed in catalog.feeds if not feed.is_captured)
 
 
 def capture_departments(
@@ -83,14 +88,16 @@ def capture_departments(
 
 def create_tables(stack: LocalStack, catalog: Catalog) -> None:
     """Create the departments' tables where they are missing. Raises ConnectorError."""
-    for department in department_names(catalog):
+    for department in captured_departments(catalog):
         simulated.create(stack.dsn(department), department)
 
 
 def count_rows(stack: LocalStack, catalog: Catalog) -> dict[str, int]:
-    """Return the rows of each feed's table in its source. Raises psycopg.Error."""
+    """Return the rows of each captured feed's table in its source. Raises psycopg.Error."""
     counts: dict[str, int] = {}
     for feed in catalog.feeds:
+        if not feed.is_captured:
+            continue
         with psycopg.connect(stack.dsn(feed.department), autocommit=True) as connection:
             statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(feed.schema, feed.table))
             counts[feed.id] = connection.execute(statement).fetchall()[0][0]
@@ -158,6 +165,7 @@ __all__ = [
     "count_rows",
     "create_tables",
     "create_topics",
+    "delivered_topics",
     "hub_specs",
     "prepare",
 ]

@@ -13,12 +13,13 @@ from typing import Any
 
 import structlog
 
-from avro.change import Change, Op, Place, RawEvent
+from avro.change import Change, Op, RawEvent, place_of
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.record import DeadLetter, Mark, MarkKind, Record, log_key, mark_key
 from connectors.errors import FeedMismatchError
 from connectors.feeds import Catalog, Feed
+from connectors.files.rows import enveloped
 from monitoring import metrics
 from streams import topics
 from streams.producer import Producer
@@ -51,7 +52,8 @@ class Normalizer:
         if feed is None:
             return [_dead(event, "", "unknown_topic", "no feed reads this topic; add one, then replay it")]
         try:
-            change = self._decoder.decode(event, feed.generation)
+            plain = enveloped(feed, event) if feed.layout is not None else event
+            change = self._decoder.decode(plain, feed.generation)
         except DecodeError as error:
             return [_dead(event, feed.id, error.rule, str(error))]
         if isinstance(change, Ignored):
@@ -63,7 +65,11 @@ class Normalizer:
             # What an interrupted earlier snapshot left, and this one did not see, is gone from the source.
             return [
                 outcome,
-                *(_truncation(sibling, change) for sibling in self._catalog.feeds_of(feed.department)),
+                *(
+                    _truncation(sibling, change)
+                    for sibling in self._catalog.feeds_of(feed.department)
+                    if sibling.is_captured
+                ),
             ]
         return [outcome]
 
@@ -118,7 +124,7 @@ def events_of(chunk: Sequence[Any]) -> Iterator[RawEvent]:
     """Return the consumer records of a chunk as events."""
     for message in chunk:
         yield RawEvent(
-            Place(message.topic, message.partition, message.offset),
+            place_of(message.topic, message.partition, message.offset, message.headers),
             message.key,
             message.value,
             list(message.headers) or None,

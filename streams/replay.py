@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from avro.change import Place, RawEvent
+from avro.change import RawEvent, place_of
 from avro.codec import DatumCodec
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.record import DeadLetter, Mark, Record
@@ -88,7 +88,7 @@ def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
         for name, value in zip(headers[::2], headers[1::2], strict=True)
     ]
     return RawEvent(
-        Place(message.topic, message.partition, message.offset),
+        place_of(message.topic, message.partition, message.offset, pairs),
         None if message.key is None else message.key.encode(),
         None if message.payload is None else message.payload.encode(),
         pairs or None,

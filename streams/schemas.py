@@ -141,6 +141,11 @@ def department_names(catalog: Catalog) -> tuple[str, ...]:
     return tuple(department.name for department in catalog.departments)
 
 
+def captured_departments(catalog: Catalog) -> tuple[str, ...]:
+    """Return the departments that have a database: at least one of their feeds is captured from it."""
+    return tuple(dict.fromkeys(feed.department for feed in catalog.feeds if feed.is_captured))
+
+
 def input_topics(catalog: Catalog) -> list[str]:
     """Return what the normalizer reads: every feed's topic and every department's heartbeats."""
     return [*_unique(feed.topic for feed in catalog.feeds), *map(topics.heartbeat, department_names(catalog))]

@@ -13,9 +13,19 @@ from avro.normalize import RULES, ContextRule, Parameters, Rule
 from avro.record import PERSON_ELEMENTS
 from avro.version import GENERATION_LIMIT
 from connectors.feeds.located import Located, read_yaml
+from connectors.files.layout import Layout, field_names, read_layout
 
-SOURCE_KINDS: Final = ("postgresql",)
-"""Kinds of source that a department can have."""
+DATABASE_KINDS: Final = ("postgresql",)
+"""Kinds of source whose tables Debezium captures."""
+
+FILE: Final = "file"
+"""The kind of source that delivers files; docs/files.md."""
+
+PUSH: Final = "push"
+"""The kind of source that sends its changes over HTTP; docs/push.md."""
+
+SOURCE_KINDS: Final = (*DATABASE_KINDS, FILE, PUSH)
+"""Kinds of source that a department can have. A feed of a department with a database can be of the last two."""
 
 SELF: Final = "self"
 """The role of the person whom a row is about; the mention is there even when nothing is known of them."""
@@ -59,7 +69,9 @@ class MentionDefinition(msgspec.Struct, frozen=True):
 
 class FeedDefinition(msgspec.Struct, frozen=True):
     """One entry of ``feeds``. ``freshness`` is in seconds; ``authority`` ranks this feed's word for an element of a
-    person among all feeds, 1 first; ``excluded`` maps columns that are not collected to the reason."""
+    person among all feeds, 1 first; ``excluded`` maps columns that are not collected to the reason. ``kind`` and
+    ``generation`` are the department's unless the feed has a source of its own; ``layout`` is that of a file feed;
+    ``push`` says that changes may be pushed as well."""
 
     department: str
     type: str
@@ -74,11 +86,15 @@ class FeedDefinition(msgspec.Struct, frozen=True):
     freshness: int
     retention: str
     place: Located
+    kind: str
+    generation: int
+    layout: Layout | None
+    push: bool
 
 
 class Department(msgspec.Struct, frozen=True):
     """One feed file: a department, its source, its feeds. ``generation`` is raised by hand when the source is
-    restored; ``schema`` is the database schema of its tables."""
+    restored; ``schema`` is the database schema of its tables, empty where the source is no database."""
 
     name: str
     zh: str
@@ -93,12 +109,13 @@ def read_department(path: Path) -> Department:
     """Return the department of a feed file. Raises FeedError."""
     entries = read_yaml(path).fields(("department", "title", "source", "feeds"))
     name = _name(entries["department"])
-    source = entries["source"].fields(("kind", "schema", "generation"))
-    kind = source["kind"].text()
-    if kind not in SOURCE_KINDS:
-        source["kind"].fail(f"'{kind}' is no kind of source; known are {', '.join(SOURCE_KINDS)}")
+    source = entries["source"].fields(("kind", "generation"), ("schema",))
+    kind = _kind(source["kind"], SOURCE_KINDS)
+    if (kind in DATABASE_KINDS) != ("schema" in source):
+        entries["source"].fail("a database has the 'schema' of its tables, and nothing else has one")
+    generation = source["generation"].integer(0, GENERATION_LIMIT - 1)
     zh, en = _title(entries["title"])
-    feeds = [_feed(name, item) for item in entries["feeds"].items()]
+    feeds = [_feed(name, kind, generation, item) for item in entries["feeds"].items()]
     if not feeds:
         entries["feeds"].fail("a department has at least one feed")
     return Department(
@@ -106,18 +123,29 @@ def read_department(path: Path) -> Department:
         zh=zh,
         en=en,
         kind=kind,
-        schema=source["schema"].text(),
-        generation=source["generation"].integer(0, GENERATION_LIMIT - 1),
+        schema=source["schema"].text() if "schema" in source else "",
+        generation=generation,
         feeds=tuple(feeds),
     )
 
 
-def _feed(department: str, place: Located) -> FeedDefinition:
+def _kind(place: Located, known: tuple[str, ...]) -> str:
+    kind = place.text()
+    if kind not in known:
+        place.fail(f"'{kind}' is no kind of source here; known are {', '.join(known)}")
+    return kind
+
+
+def _feed(department: str, source_kind: str, source_generation: int, place: Located) -> FeedDefinition:
     entries = place.fields(
         ("type", "title", "key", "freshness", "retention", "authority", "columns", "mentions"),
-        ("table", "excluded"),
+        ("table", "excluded", "source", "layout", "push"),
     )
     kind = _name(entries["type"])
+    if "source" in entries:
+        own = entries["source"].fields(("kind", "generation"))
+        source_kind = _kind(own["kind"], (FILE, PUSH))
+        source_generation = own["generation"].integer(0, GENERATION_LIMIT - 1)
     columns = tuple(_column(name, key, value) for name, key, value in entries["columns"].entries())
     names = {column.name for column in columns}
     key = tuple(_key_column(item, names) for item in entries["key"].items())
@@ -145,7 +173,28 @@ def _feed(department: str, place: Located) -> FeedDefinition:
         freshness=entries["freshness"].integer(1, MOST_SECONDS),
         retention=retention,
         place=place,
+        kind=source_kind,
+        generation=source_generation,
+        layout=_layout(entries.get("layout"), source_kind, names, place),
+        push=source_kind == PUSH or ("push" in entries and _flag(entries["push"])),
     )
+
+
+def _layout(place: Located | None, source_kind: str, names: set[str], feed: Located) -> Layout | None:
+    if place is None:
+        return feed.fail("a file feed has a 'layout'; it is missing here") if source_kind == FILE else None
+    if source_kind != FILE:
+        place.fail("only a feed whose source is of kind 'file' has a layout")
+    layout = read_layout(place)
+    fields = field_names(layout)
+    if fields is not None and (unknown := names - set(fields)):
+        place.fail(f"columns that the layout lacks: {', '.join(sorted(unknown))}; add them to its fields")
+    return layout
+
+
+def _flag(place: Located) -> bool:
+    text = place.text()
+    return text == "true" if text in ("true", "false") else place.fail("true or false is wanted here")
 
 
 def _column(name: str, key: Located, value: Located) -> Column:

@@ -16,7 +16,7 @@ from avro.record import Finding, Mention, Record
 from avro.schema import SCHEMA_FOLDER
 from connectors.errors import FeedMismatchError
 from connectors.feeds._row import ID_NUMBER, ID_TYPE, compile_row, finding, mention_of
-from connectors.feeds.definition import SELF, Department, FeedDefinition
+from connectors.feeds.definition import DATABASE_KINDS, SELF, Department, FeedDefinition
 from connectors.feeds.plan import Check, ContextStep, MentionPlan, Step, plan_feed
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -41,7 +41,8 @@ class Normalized(msgspec.Struct, frozen=True):
 class Feed:
     """One data type of one department.
 
-    ``id`` is ``<department>.<type>``, ``topic`` where its changes are captured, ``store_table`` its table in the
+    ``id`` is ``<department>.<type>``, ``topic`` where its changes are found (captured by Debezium when ``is_captured``,
+    else put there by ``renkou load`` or the push channel), ``store_table`` its table in the
     store, ``schemas`` the folder of its Avro schema. ``columns`` and ``key`` name the source's columns, in the feed's
     order. ``roles`` maps each role to how many people a row can mention in it. ``unknown_columns`` collects columns
     that came and that the definition neither names nor excludes; they are dropped.
@@ -54,11 +55,18 @@ class Feed:
         self.department = department.name
         self.type = definition.type
         self.id = f"{department.name}.{definition.type}"
-        self.kind = department.kind
-        self.schema = department.schema
-        self.generation = department.generation
+        self.kind = definition.kind
+        self.is_captured = definition.kind in DATABASE_KINDS
+        self.layout = definition.layout
+        self.push = definition.push
+        self.schema = department.schema if self.is_captured else definition.kind
+        self.generation = definition.generation
         self.table = definition.table
-        self.topic = f"cdc.{department.name}.{department.schema}.{definition.table}"
+        self.topic = (
+            f"cdc.{department.name}.{department.schema}.{definition.table}"
+            if self.is_captured
+            else f"{definition.kind}.{department.name}.{definition.type}"
+        )
         self.store_table = f"{department.name}_{definition.type}"
         self.key = definition.key
         self.columns = tuple(column.name for column in definition.columns)

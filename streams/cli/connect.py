@@ -21,7 +21,7 @@ from connectors.feeds import Catalog
 from connectors.stack.connect import secrets_file
 from streams import settings
 from streams.cli.errors import reported
-from streams.hub import captured_tables
+from streams.hub import captured_tables, delivered_topics
 from streams.settings import Settings
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")]
@@ -101,7 +101,7 @@ def _connectors(
 ) -> list[Connector]:
     """Create the topics of ``sources`` and return their connectors."""
     connectors = []
-    wanted = list(topics.hub_topics())
+    wanted = [*topics.hub_topics(), *delivered_topics(catalog)]
     for source in sources:
         tables = captured_tables(catalog, catalog.department(source.department).name)
         wanted += topics.capture_topics(source.department, tables)
