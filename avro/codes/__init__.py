@@ -12,6 +12,7 @@ value with it becomes null) and, in some lists, ``also``: other spellings, separ
 | education | GB/T 4658-2006 |
 | document_type | GA/T 517-2004, what the register's sources use of it |
 | division | GB/T 2260 at province level, and the reference register's invented areas |
+| calendar | renkou's own |
 | finding_rule | renkou's own |
 """
 

@@ -15,12 +15,26 @@ from avro.codes import code_list
 from avro.errors import SchemaError
 from avro.normalize.address import normalize_address
 from avro.normalize.code import coder, division_coder
-from avro.normalize.date import REMEMBERED_DAYS, Day, normalize_date, normalize_date_number, normalize_days
+from avro.normalize.date import (
+    REMEMBERED_DAYS,
+    Day,
+    normalize_date,
+    normalize_date_number,
+    normalize_days,
+    normalize_lunar_text,
+    normalize_month,
+    normalize_month_of_date,
+    normalize_serial_date,
+    normalize_short_date,
+    normalize_short_lunar,
+)
 from avro.normalize.document import normalize_document
 from avro.normalize.issues import NONE, Issues, finding_rules, remembering
 from avro.normalize.name import normalize_name
+from avro.normalize.organisation import normalize_credit_code
 from avro.normalize.phone import normalize_phone
 from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
+from avro.normalize.range import normalize_first_day, normalize_last_day
 from avro.normalize.resident_id import normalize_resident_id
 from avro.normalize.text import normalize_label, normalize_text
 from avro.normalize.time import (
@@ -28,6 +42,7 @@ from avro.normalize.time import (
     UNITS,
     beijing_day,
     normalize_compact_time,
+    normalize_day_of_instant,
     normalize_instant,
     normalize_iso_instant,
 )
@@ -41,7 +56,8 @@ class Parameters(msgspec.Struct, frozen=True):
 
     ``list``: a code list. ``map``: source value → code, or an empty text for unknown. ``findings``: source value →
     finding rule that it leaves. ``document``: the feed's field with the document's type. ``unit``: of a count of time.
-    ``zone``: Beijing or UTC. ``newborn``: names of babies.
+    ``zone``: Beijing or UTC. ``newborn``: names of babies. ``calendar``: the feed's field with the date's calendar.
+    ``bound``: first or last day of a period.
     """
 
     list: str | None = None
@@ -51,18 +67,22 @@ class Parameters(msgspec.Struct, frozen=True):
     unit: str | None = None
     zone: str | None = None
     newborn: str | None = None
+    calendar: str | None = None
+    bound: str | None = None
 
 
 class Rule(msgspec.Struct, frozen=True):
     """A rule. ``takes`` is the type of the column's JSON value, ``gives`` the Avro type: string, date, timestamp,
     long, boolean or strings. ``build`` makes the normalizer and raises ValueError about a parameter; ``required`` and
-    ``optional`` name the parameters."""
+    ``optional`` name the parameters. ``is_companion``: it says nothing of what it cannot read, because another rule
+    reads the same column."""
 
     takes: type
     gives: str
     build: Callable[[Parameters], Normalizer]
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    is_companion: bool = False
 
 
 class ContextRule(msgspec.Struct, frozen=True):
@@ -74,6 +94,7 @@ class ContextRule(msgspec.Struct, frozen=True):
     context: str
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
+    is_companion: bool = False
 
 
 def _always(normalizer: Normalizer) -> Callable[[Parameters], Normalizer]:
@@ -113,9 +134,22 @@ def _epoch(parameters: Parameters) -> Normalizer:
     return lambda value: normalize_instant(value, unit, ahead)
 
 
-def _day_of_instant(value: str | None) -> Day:
-    instant, issues = normalize_iso_instant(value)
-    return (None, issues) if instant is None else beijing_day(instant)
+def _day_of_epoch(parameters: Parameters) -> Normalizer:
+    read = _epoch(parameters)
+
+    def normalize(value: int | None) -> Day:
+        instant, issues = read(value)
+        return (None, issues) if instant is None else beijing_day(instant)
+
+    return remembering(normalize, REMEMBERED_DAYS)
+
+
+def _daterange(parameters: Parameters) -> Normalizer:
+    bounds: dict[str, Normalizer] = {"first": normalize_first_day, "last": normalize_last_day}
+    normalize = bounds.get(parameters.bound or "")
+    if normalize is None:
+        raise ValueError("bound: first or last is wanted")
+    return normalize
 
 
 def _serial(value: int | None) -> tuple[str | None, Issues]:
@@ -152,12 +186,24 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "label": Rule(str, "string", _always(normalize_label)),
     "address": Rule(str, "string", _always(normalize_address)),
     "date": Rule(str, "date", _always(remembering(normalize_date, REMEMBERED_DAYS))),
+    "day_number": Rule(str, "date", _always(remembering(normalize_serial_date, REMEMBERED_DAYS))),
+    "yymmdd": ContextRule(str, "date", normalize_short_date, "calendar", required=frozenset(("calendar",))),
+    "yymmdd_lunar": ContextRule(
+        str, "string", normalize_short_lunar, "calendar", required=frozenset(("calendar",)), is_companion=True
+    ),
+    "yymmdd_solar": Rule(str, "date", _always(remembering(normalize_short_date, REMEMBERED_DAYS))),
+    "lunar_text": Rule(str, "string", _always(normalize_lunar_text), is_companion=True),
+    "month": Rule(str, "string", _always(remembering(normalize_month))),
+    "month_of_date": Rule(str, "string", _always(normalize_month_of_date), is_companion=True),
+    "daterange": Rule(str, "date", _daterange, frozenset(("bound",))),
     "date_number": Rule(int, "date", _always(normalize_date_number)),
     "days": Rule(int, "date", _always(normalize_days)),
     "time": Rule(str, "timestamp", _always(normalize_compact_time)),
     "instant": Rule(str, "timestamp", _always(normalize_iso_instant)),
-    "day_of_instant": Rule(str, "date", _always(_day_of_instant)),
+    "day_of_instant": Rule(str, "date", _always(normalize_day_of_instant)),
     "epoch": Rule(int, "timestamp", _epoch, frozenset(("unit", "zone"))),
+    "day_of_epoch": Rule(int, "date", _day_of_epoch, frozenset(("unit", "zone"))),
+    "credit_code": Rule(str, "string", _always(normalize_credit_code)),
     "serial": Rule(int, "string", _always(_serial)),
     "integer": Rule(int, "long", _always(normalize_integer)),
     "decimal": Rule(str, "string", _always(normalize_decimal)),

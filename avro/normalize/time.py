@@ -124,6 +124,12 @@ def _read_compact(value: str) -> Instant:
     return day * DAY + (int(hour) * 3600 + int(minute) * 60 + int(second)) * SECOND - BEIJING, NONE
 
 
+def normalize_day_of_instant(value: str | None) -> Day:
+    """Return the day that Beijing's calendars showed at an instant written as for `normalize_iso_instant`."""
+    instant, issues = normalize_iso_instant(value)
+    return (None, issues) if instant is None else beijing_day(instant)
+
+
 def beijing_day(instant: int) -> Day:
     """Return the day that Beijing's calendars showed at an instant."""
     return normalize_days((instant + BEIJING) // DAY)
