@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from connectors.stack import LocalStack
+
+LOG_LINES = 25
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,17 @@ def stack(stack_folder: Path) -> Iterator[LocalStack]:
     with LocalStack(stack_folder / "shared") as running:
         running.start()
         yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the ends of the services' logs with a failed test: they are gone with the stack's folder."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("stack_folder")
+    if report.failed and folder is not None:
+        for log in sorted(folder.glob("*/logs/*.log")):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+            report.sections.append((f"{log.parent.parent.name}/{log.name}", "\n".join(lines)))
+    return report
