@@ -20,7 +20,7 @@ from avro import version as versions
 from avro._plan import plan
 from avro.compiled import Conversion, Native, Reader, Writer, compile_reader, compile_writer, malformed
 from avro.errors import SchemaError
-from avro.record import Finding, Mark, MarkKind, Mention, Record
+from avro.record import Finding, Kin, Mark, MarkKind, Mention, Record
 from avro.schema import SCHEMA_FOLDER, Schema, full_name, header_of, plain, record_schema, shared_schema
 
 
@@ -120,6 +120,7 @@ def _header() -> tuple[Writer, Reader]:
     natives = {
         full_name(schema): Native(Record, leading=("",), conversions=_CONVERSIONS),
         "renkou.Mention": Native(Mention),
+        "renkou.Kin": Native(Kin),
         "renkou.Finding": Native(Finding),
     }
     return compile_writer(plain(schema), natives), compile_reader(plain(schema), natives)

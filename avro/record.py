@@ -35,11 +35,44 @@ class Finding(msgspec.Struct, frozen=True):
     ordinal: int = 0
 
 
-class Mention(msgspec.Struct):
-    """A person as a record names them, in a role.
+class Relation(StrEnum):
+    """What somebody else is to the person whom a mention names. ``kin`` is a relative of another or unstated kind."""
 
-    ``birth_date`` and ``death_date`` are days since 1970-01-01. ``unchanged`` names the elements whose value the
-    source did not send: whoever keeps the mention keeps the value it has.
+    MOTHER = "mother"
+    FATHER = "father"
+    SPOUSE = "spouse"
+    CHILD = "child"
+    GUARDIAN = "guardian"
+    HOUSEHOLDER = "householder"
+    CONTACT = "contact"
+    DECLARANT = "declarant"
+    KIN = "kin"
+
+
+class Kin(msgspec.Struct, frozen=True, array_like=True):
+    """Another person whom a record names beside the mention's: evidence for who the mention is, and no role.
+
+    ``relation`` is one of `Relation`, ``birth_date`` days since 1970-01-01. At least one of the others has a value.
+    """
+
+    relation: str
+    name: str | None = None
+    id_number: str | None = None
+    phone: str | None = None
+    birth_date: int | None = None
+
+
+class Mention(msgspec.Struct, array_like=True):
+    """A person as a record names them, in a role: first the elements that describe the person, then evidence that
+    helps to tell who it is and is no part of a golden record.
+
+    ``birth_date`` and ``death_date`` are days since 1970-01-01, ``birth_month`` is yyyyMM where only that is known,
+    ``lunar_birth_date`` yyyy-MM-dd of the lunar calendar. ``household`` is ``<department>|<number>``. ``ties`` are the
+    source's own numbers of the person's file, ``<department>.<kind>|<value>``: equal ties say "the same person".
+    ``other_numbers`` are further document numbers of the person (a previous one, a passport, a permit),
+    ``other_names`` earlier or other names. ``birth_order`` is the place among twins, None where there are none.
+    ``unchanged`` names the elements and the evidence whose value the source did not send: whoever keeps the mention
+    keeps the value it has.
     """
 
     role: str
@@ -60,11 +93,22 @@ class Mention(msgspec.Struct):
     workplace: str | None = None
     certificate_number: str | None = None
     death_date: int | None = None
+    birth_month: str | None = None
+    lunar_birth_date: str | None = None
+    household: str | None = None
+    ties: tuple[str, ...] = ()
+    other_numbers: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
+    birth_order: int | None = None
+    kin: tuple[Kin, ...] = ()
     unchanged: tuple[str, ...] = ()
 
 
+EVIDENCE: Final = ("household", "ties", "other_numbers", "other_names", "birth_order", "kin")
+"""What a mention has beside a person's elements: columns of ``mentions`` only."""
+
 PERSON_ELEMENTS: Final[tuple[str, ...]] = tuple(
-    field for field in Mention.__struct_fields__ if field not in ("role", "ordinal", "unchanged")
+    field for field in Mention.__struct_fields__ if field not in ("role", "ordinal", *EVIDENCE, "unchanged")
 )
 """The elements that describe a person, in the order of the schema: columns of ``mentions`` and ``persons``."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -18,8 +18,7 @@ from linkage.errors import LinkerClosedError, StateDamagedError, StateWriteError
 
 
 class LoggedRecord(msgspec.Struct, array_like=True, tag=0, gc=False):
-    """The part of a record that linking depends on. ``mentions`` are the fields of `avro.record.Mention` in
-    order."""
+    """The part of a record that linking depends on."""
 
     offset: int
     feed: str
@@ -29,7 +28,7 @@ class LoggedRecord(msgspec.Struct, array_like=True, tag=0, gc=False):
     source_time: int
     previous_key: str | None
     next_key: str | None
-    mentions: tuple[tuple[Any, ...], ...]
+    mentions: tuple[Mention, ...]
 
 
 class LoggedMark(msgspec.Struct, array_like=True, tag=1, gc=False):
@@ -81,7 +80,7 @@ def _logged(offset: int, value: Record | Mark) -> LoggedRecord | LoggedMark:
         value.source_time,
         value.previous_key,
         value.next_key,
-        tuple([msgspec.structs.astuple(mention) for mention in value.mentions]),
+        value.mentions,
     )
 
 
@@ -108,7 +107,7 @@ def _restored(entry: LoggedRecord | LoggedMark) -> Record | Mark:
         offset=0,
         previous_key=entry.previous_key,
         next_key=entry.next_key,
-        mentions=tuple([Mention(*fields) for fields in entry.mentions]),
+        mentions=entry.mentions,
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from avro import version as versions
 from avro.compiled import Conversion, Native, compile_writer
-from avro.record import Mention, Record
+from avro.record import Kin, Mention, Record
 from avro.schema import Schema, full_name, plain, shared_schema
 from connectors.clickhouse.schema import FeedTable
 from connectors.errors import StoreError
@@ -59,7 +59,9 @@ _write_place: Final = compile_writer(
         )
     },
 )
-_write_mention: Final = compile_writer(plain(_MENTION), {full_name(_MENTION): Native(Mention)})
+_write_mention: Final = compile_writer(
+    plain(_MENTION), {full_name(_MENTION): Native(Mention), "renkou.Kin": Native(Kin)}
+)
 
 
 class MentionRows:

@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from avro.codec import DatumCodec
-from avro.record import PERSON_ELEMENTS, Mention, Record, Severity
+from avro.record import EVIDENCE, PERSON_ELEMENTS, Kin, Mention, Record, Severity
 from connectors.clickhouse import sql
 from connectors.clickhouse.batch import Row
 from connectors.clickhouse.engine import Engine
@@ -113,7 +113,7 @@ class Merger:
                 if _superseded(own, record, self._feed.slots):
                     continue
                 self._complete(values, record, own, known.get(record.previous_key or ""))
-                mentions = tuple(Mention(**mention) for mention in values["mentions"])
+                mentions = tuple(map(_mention, values["mentions"]))
                 merged.append(Row(self._codec.encode(values), replace(record, mentions=mentions)))
             else:
                 merged.append(row)
@@ -160,7 +160,7 @@ class Merger:
             if mention["unchanged"]:
                 base = _mention_before(record, own, previous, slot)
                 for element in mention["unchanged"]:
-                    mention[element] = None if base is None else base.elements[element]
+                    mention[element] = _NOBODY[element] if base is None else base.elements[element]
                     if base is None:
                         findings.append(_unavailable(element, *slot))
                 mention["unchanged"] = []
@@ -186,7 +186,7 @@ class Merger:
             if stored is None or record.version >= stored.version:
                 mention = named.get(slot)
                 elements = {
-                    element: None if mention is None else mention[element] for element in PERSON_ELEMENTS
+                    name: value if mention is None else mention[name] for name, value in _NOBODY.items()
                 }
                 own.mentions[slot] = _Mentioned(
                     record.version, record.is_deleted or mention is None, elements
@@ -195,7 +195,7 @@ class Merger:
     def _load(self, keys: Sequence[str]) -> dict[str, _Stored]:
         known: dict[str, _Stored] = {}
         fields = [_read_back(column) for column in self._table.columns if column.name in self._elements]
-        mention_fields = [_read_back(column) for column in MENTIONS.columns if column.name in PERSON_ELEMENTS]
+        mention_fields = [_read_back(column) for column in MENTIONS.columns if column.name in _NOBODY]
         for chunk in _chunks(keys, KEYS_A_QUERY):
             condition = f"key IN ({sql.texts(chunk)})"
             # Not FINAL: it hides deleted rows, and a tombstone's values may be wanted.
@@ -217,20 +217,36 @@ class Merger:
                 " ORDER BY version DESC LIMIT 1 BY key, role, ordinal"
             ):
                 row = known.setdefault(key, _Stored())
-                mention = _Mentioned(
-                    version, is_deleted == 1, dict(zip(PERSON_ELEMENTS, elements, strict=True))
-                )
-                row.mentions[(role, ordinal)] = mention
+                values = dict(zip(_NOBODY, elements, strict=True))
+                values["kin"] = msgspec.json.decode(values["kin"])
+                row.mentions[(role, ordinal)] = _Mentioned(version, is_deleted == 1, values)
         return known
 
 
 # Named tuples become objects, so the fields' order in the table does not matter.
 _FINDINGS: Final = "toJSONString(findings)"
+_KIN: Final = (
+    "toJSONString(arrayMap(k -> CAST((k.relation, k.name, k.id_number, k.phone, toInt32(k.birth_date)), 'Tuple("
+    "relation String, name Nullable(String), id_number Nullable(String), phone Nullable(String),"
+    " birth_date Nullable(Int32))'), kin))"
+)
+
+_NOBODY: Final[dict[str, Any]] = {
+    **dict.fromkeys(PERSON_ELEMENTS),
+    **{name: () if name in ("ties", "other_numbers", "other_names", "kin") else None for name in EVIDENCE},
+}
+"""Elements and evidence of a mention of whom nothing is known, in the order of the table's columns."""
+
+
+def _mention(values: dict[str, Any]) -> Mention:
+    return Mention(**{**values, "kin": tuple([Kin(**kin) for kin in values["kin"]])})
 
 
 def _read_back(column: Column) -> str:
     """Return the expression that gives a column as Avro has it: dates and times are integers."""
     name = sql.name(column.name)
+    if column.name == "kin":
+        return _KIN
     kind = column.type.removeprefix("Nullable(")  # codes and texts are read as they are
     if kind.startswith("Date32"):
         return f"toInt32({name})"

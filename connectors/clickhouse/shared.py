@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from avro.record import PERSON_ELEMENTS
+from avro.record import EVIDENCE, PERSON_ELEMENTS
 from avro.schema import Schema, shared_schema, shared_type
 from connectors.clickhouse.columns import column
 from connectors.clickhouse.tables import Column, Table
@@ -89,14 +89,14 @@ SOURCE_STATE: Final[Schema] = {
 
 def mentions_table() -> Table:
     """Return the table of persons as the records name them."""
-    fields = {field["name"]: field for field in shared_type("Mention")["fields"]}
+    fields = {field["name"]: field for field in shared_schema("Mention")["fields"]}
     columns = (
         Column("department", "LowCardinality(String)"),
         Column("table", "LowCardinality(String)"),
         Column("key", "String"),
         Column("role", "LowCardinality(String)"),
         Column("ordinal", "Int32"),
-        *(column(fields[element]) for element in PERSON_ELEMENTS),
+        *(column(fields[name]) for name in (*PERSON_ELEMENTS, *EVIDENCE)),
         Column("source_time", "DateTime64(6, 'UTC')"),
         Column("version", "UInt128"),
         Column("is_deleted", "UInt8"),

@@ -14,9 +14,9 @@ import msgspec
 
 from avro._source import Source
 from avro.normalize import RESIDENT_ID, contradictions, finding_rules, is_valid_resident_id
-from avro.record import PERSON_ELEMENTS, Finding, Mention
+from avro.record import PERSON_ELEMENTS, Finding, Kin, Mention
 from connectors.feeds.definition import SELF
-from connectors.feeds.plan import About, MentionPlan, Plan, Step
+from connectors.feeds.plan import About, EvidencePlan, KinPlan, MentionPlan, Plan, Step
 
 Row = tuple[str, dict[str, Any], tuple[Mention, ...], tuple[Finding, ...]]
 """A row's raw JSON, elements, mentions and findings."""
@@ -28,12 +28,15 @@ _encode: Final = msgspec.json.Encoder().encode
 
 # By position: a struct's keyword arguments cost twice as much. The order is PERSON_ELEMENTS'.
 mention_of: Final = cast(Callable[..., Mention], Mention)
+kin_of: Final = cast(Callable[..., Kin], Kin)
+NAME: Final = PERSON_ELEMENTS.index("name")
 ID_TYPE: Final = PERSON_ELEMENTS.index("id_type")
 ID_NUMBER: Final = PERSON_ELEMENTS.index("id_number")
 
 _CONSTANTS: Final = {
     "encode": _encode,
     "mention": mention_of,
+    "kin": kin_of,
     "contradictions": contradictions,
     "is_valid": is_valid_resident_id,
     "RESIDENT_ID": RESIDENT_ID,
@@ -46,6 +49,32 @@ def finding(about: About, rule: str, value: Any) -> Finding:
     return Finding(
         about.element, rule, finding_rules()[rule].severity.value, original, about.role, about.ordinal
     )
+
+
+def evidence(
+    plan: MentionPlan, elements: Mapping[str, Any], name: str | None, number: str | None
+) -> list[Any]:
+    """Return EVIDENCE of a mention that has this name and ID number, as the compiled reader makes it."""
+
+    def present(pairs: list[tuple[str, str]], other: str | None) -> tuple[str, ...]:
+        values = [(prefix, elements[field]) for prefix, field in pairs]
+        return tuple(prefix + value for prefix, value in values if value is not None and value != other)
+
+    given = plan.evidence
+    households = present([given.household] if given.household else [], None)
+    kin = []
+    for other in given.kin:
+        values = [None if field is None else elements[field] for field in other.fields]
+        if any(value is not None for value in values):
+            kin.append(kin_of(other.relation, *values))
+    return [
+        households[0] if households else None,
+        present(list(given.ties), None),
+        present([("", field) for field in given.other_numbers], number),
+        present([("", field) for field in given.other_names], name),
+        None if given.birth_order is None else elements[given.birth_order],
+        tuple(kin),
+    ]
 
 
 def _with_issues(
@@ -146,12 +175,48 @@ class _RowSource(Source):
         if plan.is_resident:
             number = values[ID_NUMBER]
             values[ID_TYPE] = f"None if {number} is None else RESIDENT_ID"
-        add = f"m.append(mention({plan.role!r}, {plan.ordinal}, {', '.join(values)}))"
         if plan.role == SELF:
-            self.add(add)
+            self._append(plan, values)
         elif present:
             with self.block(f"if {' or '.join(present)}:"):
-                self.add(add)
+                self._append(plan, values)
+
+    def _append(self, plan: MentionPlan, values: list[str]) -> None:
+        if plan.evidence_of:  # the usual defaults cost nothing
+            values = [*values, *self._evidence(plan.evidence, values[NAME], values[ID_NUMBER])]
+        self.add(f"m.append(mention({plan.role!r}, {plan.ordinal}, {', '.join(values)}))")
+
+    def _evidence(self, evidence: EvidencePlan, name: str, number: str) -> list[str]:
+        """Return the expressions of EVIDENCE, in that order."""
+        household = "None"
+        if evidence.household is not None:
+            prefix, field = evidence.household
+            household = f"None if {self._value(field)} is None else {prefix!r} + {self._value(field)}"
+        ties = [(self._value(field), "None", f"{prefix!r} + ") for prefix, field in evidence.ties]
+        numbers = [(self._value(field), number, "") for field in evidence.other_numbers]
+        names = [(self._value(field), name, "") for field in evidence.other_names]
+        return [
+            household,
+            *(self._present(values) for values in (ties, numbers, names)),
+            self._value(evidence.birth_order),
+            self._kin(evidence.kin),
+        ]
+
+    def _present(self, values: list[tuple[str, str, str]]) -> str:
+        """Return the expression of a tuple of those values that there are and that are not another, with prefixes."""
+        terms = []
+        for value, other, prefix in values:
+            unlike = "" if other == "None" else f" or {value} == {other}"
+            terms.append(f"(() if {value} is None{unlike} else ({prefix}{value},))")
+        return " + ".join(terms) or "()"
+
+    def _kin(self, kin: tuple[KinPlan, ...]) -> str:
+        terms = []
+        for other in kin:
+            values = [self._value(field) for field in other.fields]
+            nobody = " and ".join(f"{value} is None" for value in values if value != "None")
+            terms.append(f"(() if {nobody} else (kin({other.relation!r}, {', '.join(values)}),))")
+        return " + ".join(terms) or "()"
 
     def _value(self, field: str | None) -> str:
         return "None" if field is None else self._fields[field]

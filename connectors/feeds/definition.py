@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from avro.normalize import RULES, ContextRule, Parameters, Rule
-from avro.record import PERSON_ELEMENTS
+from avro.record import EVIDENCE, PERSON_ELEMENTS, Kin, Relation
 from avro.version import GENERATION_LIMIT
 from connectors.feeds.located import Located, read_yaml
 from connectors.files.layout import Layout, field_names, read_layout
@@ -34,6 +34,10 @@ LOWEST_RANK: Final = 99
 MOST_SECONDS: Final = 7 * 86_400
 """The loosest freshness objective: the standard's seven days."""
 
+KIN_PARTS: Final = tuple(part for part in Kin.__struct_fields__ if part != "relation")
+"""What can be known of somebody whom a row names beside a mention."""
+
+_TIE: Final = re.compile(r"(?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RETENTION: Final = re.compile(r"permanent|[1-9][0-9]* (?:days|years)(?: after [a-z ]+)?")
 _PARAMETERS: Final = frozenset(Parameters.__struct_fields__)
@@ -58,12 +62,33 @@ class Column(msgspec.Struct, frozen=True):
     place: Located
 
 
+class KinDefinition(msgspec.Struct, frozen=True):
+    """Another person whom a row names beside a mention: ``fields`` maps the parts of `Kin` to the feed's fields."""
+
+    relation: Relation
+    fields: Mapping[str, str]
+    place: Located
+
+
+class EvidenceDefinition(msgspec.Struct, frozen=True):
+    """What tells who a mention is without describing the person: the feed's fields of it. ``ties`` are pairs of
+    ``<department>.<kind>`` and field."""
+
+    household: str | None = None
+    ties: tuple[tuple[str, str], ...] = ()
+    other_numbers: tuple[str, ...] = ()
+    other_names: tuple[str, ...] = ()
+    birth_order: str | None = None
+    kin: tuple[KinDefinition, ...] = ()
+
+
 class MentionDefinition(msgspec.Struct, frozen=True):
-    """A person whom a row mentions: which of the feed's fields holds which of the person's elements."""
+    """A person whom a row mentions: which of the feed's fields holds which of the person's elements, and evidence."""
 
     role: str
     ordinal: int
     elements: Mapping[str, str]
+    evidence: EvidenceDefinition
     place: Located
 
 
@@ -168,7 +193,7 @@ def _feed(department: str, source_kind: str, source_generation: int, place: Loca
         key=key,
         columns=columns,
         excluded=_excluded(entries.get("excluded"), names),
-        mentions=_mentions(entries["mentions"]),
+        mentions=_mentions(entries["mentions"], department),
         authority=_authority(entries["authority"]),
         freshness=entries["freshness"].integer(1, MOST_SECONDS),
         retention=retention,
@@ -229,16 +254,17 @@ def _output(place: Located) -> Output:
     return Output(_name(entries["field"]), rule_name, rule, parameters, place)
 
 
-def _mentions(place: Located) -> tuple[MentionDefinition, ...]:
+def _mentions(place: Located, department: str) -> tuple[MentionDefinition, ...]:
     mentions = []
     next_ordinal: dict[str, int] = {}
     for item in place.items():
-        entries = item.fields(("role", "elements"))
+        entries = item.fields(("role", "elements"), EVIDENCE)
         role = _name(entries["role"])
         # A role that is named again is the next person in it.
         ordinal = next_ordinal.get(role, 0)
         next_ordinal[role] = ordinal + 1
-        mentions.append(MentionDefinition(role, ordinal, _mention_elements(entries["elements"]), item))
+        elements = _mention_elements(entries["elements"])
+        mentions.append(MentionDefinition(role, ordinal, elements, _evidence(entries, department), item))
     if not mentions:
         place.fail("a feed mentions at least one person")
     return tuple(mentions)
@@ -258,6 +284,45 @@ def _mention_elements(place: Located) -> dict[str, str]:
     if not elements:
         place.fail("a mention has at least one element")
     return elements
+
+
+def _evidence(entries: Mapping[str, Located], department: str) -> EvidenceDefinition:
+    def names(entry: str) -> tuple[str, ...]:
+        return tuple(_name(item) for item in entries[entry].items()) if entry in entries else ()
+
+    def one(entry: str) -> str | None:
+        return _name(entries[entry]) if entry in entries else None
+
+    return EvidenceDefinition(
+        household=one("household"),
+        ties=_ties(entries["ties"], department) if "ties" in entries else (),
+        other_numbers=names("other_numbers"),
+        other_names=names("other_names"),
+        birth_order=one("birth_order"),
+        kin=tuple(_kin(item) for item in entries["kin"].items()) if "kin" in entries else (),
+    )
+
+
+def _ties(place: Located, department: str) -> tuple[tuple[str, str], ...]:
+    ties = []
+    for kind, key, value in place.entries():
+        if _TIE.fullmatch(kind) is None:
+            key.fail("a kind of number is wanted here, or <department>.<kind> for another department's")
+        prefix = kind if "." in kind else f"{department}.{kind}"
+        ties += [(prefix, _name(item)) for item in (value.items() if value.is_list else [value])]
+    return tuple(ties)
+
+
+def _kin(place: Located) -> KinDefinition:
+    entries = place.fields(("relation",), KIN_PARTS)
+    relation = entries.pop("relation")
+    if relation.text() not in set(Relation):
+        relation.fail(f"'{relation.text()}' is no relation; known are {', '.join(Relation)}")
+    if not entries:
+        place.fail(f"at least one of {', '.join(KIN_PARTS)} is wanted here")
+    return KinDefinition(
+        Relation(relation.text()), {part: _name(value) for part, value in entries.items()}, place
+    )
 
 
 def _authority(place: Located) -> dict[str, int]:

@@ -15,7 +15,7 @@ from avro.normalize import RESIDENT_ID, contradictions, is_valid_resident_id
 from avro.record import Finding, Mention, Record
 from avro.schema import SCHEMA_FOLDER
 from connectors.errors import FeedMismatchError
-from connectors.feeds._row import ID_NUMBER, ID_TYPE, compile_row, finding, mention_of
+from connectors.feeds._row import ID_NUMBER, ID_TYPE, NAME, compile_row, evidence, finding, mention_of
 from connectors.feeds.definition import DATABASE_KINDS, SELF, Department, FeedDefinition
 from connectors.feeds.plan import Check, ContextStep, MentionPlan, Step, plan_feed
 
@@ -176,7 +176,12 @@ class Feed:
                 elif "id_number" in kept:
                     kept = (*kept, "id_type")
             if plan.role == SELF or kept or any(value is not None for value in values):
-                people.append(mention_of(plan.role, plan.ordinal, *values, kept))
+                found = evidence(plan, elements, values[NAME], values[ID_NUMBER])
+                for name, fields in plan.evidence_of.items() if unchanged else ():
+                    # Made of several columns: as long as one of them was not sent, the whole is the stored one.
+                    if not fields.isdisjoint(unchanged):
+                        kept = (*kept, name)
+                people.append(mention_of(plan.role, plan.ordinal, *values, *found, kept))
         return tuple(people)
 
     def _record(

@@ -13,9 +13,10 @@ from avro.errors import SchemaError
 from avro.normalize import ContextRule, Issues
 from avro.normalize.issues import NONE
 from avro.normalize.rules import ContextNormalizer, Normalizer
-from avro.record import PERSON_ELEMENTS
+from avro.record import EVIDENCE, PERSON_ELEMENTS
 from avro.schema import record_schema
-from connectors.feeds.definition import FeedDefinition, MentionDefinition, Output
+from connectors.feeds.definition import KIN_PARTS, FeedDefinition, MentionDefinition, Output
+from connectors.feeds.located import Located
 
 _OWN: Final = "raw"  # the last of the fields that every record has
 
@@ -48,14 +49,48 @@ class ContextStep(NamedTuple):
     about: About
 
 
+class KinPlan(NamedTuple):
+    """Another person beside a mention: the feed's field, or None, for each of KIN_PARTS."""
+
+    relation: str
+    fields: tuple[str | None, ...]
+
+
+class EvidencePlan(NamedTuple):
+    """A mention's evidence: fields of the feed, each with the text that goes in front of its value where one does."""
+
+    household: tuple[str, str] | None
+    ties: tuple[tuple[str, str], ...]
+    other_numbers: tuple[str, ...]
+    other_names: tuple[str, ...]
+    birth_order: str | None
+    kin: tuple[KinPlan, ...]
+
+    def fields_of(self, name: str) -> frozenset[str]:
+        """Return the feed's fields that one of EVIDENCE is made of."""
+        match name:
+            case "household":
+                return frozenset(() if self.household is None else (self.household[1],))
+            case "ties":
+                return frozenset(field for _, field in self.ties)
+            case "kin":
+                return frozenset(field for kin in self.kin for field in kin.fields if field is not None)
+            case "birth_order":
+                return frozenset(() if self.birth_order is None else (self.birth_order,))
+        return frozenset(self.other_numbers if name == "other_numbers" else self.other_names)
+
+
 class MentionPlan(NamedTuple):
-    """A mention: ``fields`` has the feed's field, or None, for each of PERSON_ELEMENTS; ``known`` those that have one.
+    """A mention: ``fields`` has the feed's field, or None, for each of PERSON_ELEMENTS; ``known`` those that have one;
+    ``evidence_of`` the fields behind each of EVIDENCE that the feed declares.
     ``is_resident``: the number can only be a resident ID, and no field says the document's type."""
 
     role: str
     ordinal: int
     fields: tuple[str | None, ...]
     known: tuple[tuple[str, str], ...]
+    evidence: EvidencePlan
+    evidence_of: Mapping[str, frozenset[str]]
     is_resident: bool
 
 
@@ -89,7 +124,9 @@ def plan_feed(feed: str, definition: FeedDefinition, schemas: Path) -> Plan:
     columns = {output.field: column.name for column in definition.columns for output in column.outputs}
     abouts = _abouts(definition, fields)
     steps, context_steps = _steps(definition, abouts, outputs)
-    mentions = tuple(_mention(mention, outputs) for mention in definition.mentions)
+    mentions = tuple(
+        _mention(mention, outputs, fields, definition.department) for mention in definition.mentions
+    )
     return Plan(
         steps=steps,
         context_steps=context_steps,
@@ -199,16 +236,76 @@ def _later(value: object) -> tuple[None, Issues]:
     return None, NONE
 
 
-def _mention(mention: MentionDefinition, outputs: Mapping[str, Output]) -> MentionPlan:
+def _mention(
+    mention: MentionDefinition, outputs: Mapping[str, Output], fields: Mapping[str, Element], department: str
+) -> MentionPlan:
     number = mention.elements.get("id_number")
+    evidence = _evidence(mention, fields, department)
+    declared = {name: evidence.fields_of(name) for name in EVIDENCE}
     return MentionPlan(
         role=mention.role,
         ordinal=mention.ordinal,
         fields=tuple(mention.elements.get(element) for element in PERSON_ELEMENTS),
         known=tuple(mention.elements.items()),
+        evidence=evidence,
+        evidence_of={name: used for name, used in declared.items() if used},
         is_resident=number is not None
         and "id_type" not in mention.elements
         and outputs[number].rule_name == "resident_id",
+    )
+
+
+# What the element of a field must be for the field to be this kind of evidence. Numbers that a source gives to a
+# person's file are of many elements: any text is one.
+_NAMES: Final = frozenset(("name", "former_name"))
+_EVIDENCE_ELEMENTS: Final[Mapping[str, frozenset[str]]] = {
+    "household": frozenset(("household_number",)),
+    "other_names": _NAMES,
+    "birth_order": frozenset(("birth_order",)),
+}
+_KIN_ELEMENTS: Final[Mapping[str, frozenset[str]]] = {
+    "name": _NAMES,
+    **{part: frozenset((part,)) for part in KIN_PARTS if part != "name"},
+}
+
+
+def _evidence(mention: MentionDefinition, fields: Mapping[str, Element], department: str) -> EvidencePlan:
+    given = mention.evidence
+
+    def fit(name: str, field: str, wanted: frozenset[str] | None, place: Located) -> str:
+        element = fields.get(field)
+        if element is None:
+            place.fail(f"{name}: field '{field}' is not in the feed's Avro schema")
+        if element.type is not ElementType.STRING if wanted is None else element.name not in wanted:
+            needs = "a text" if wanted is None else " or ".join(sorted(wanted))
+            place.fail(
+                f"{name} cannot be field '{field}', whose element is '{element.name}': {needs} is wanted"
+            )
+        return field
+
+    def fitting(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(fit(name, field, _EVIDENCE_ELEMENTS.get(name), mention.place) for field in names)
+
+    return EvidencePlan(
+        household=(f"{department}|", fitting("household", (given.household,))[0])
+        if given.household
+        else None,
+        ties=tuple((f"{kind}|", fit("ties", field, None, mention.place)) for kind, field in given.ties),
+        other_numbers=fitting("other_numbers", given.other_numbers),
+        other_names=fitting("other_names", given.other_names),
+        birth_order=fitting("birth_order", (given.birth_order,))[0] if given.birth_order else None,
+        kin=tuple(
+            KinPlan(
+                kin.relation.value,
+                tuple(
+                    fit(f"kin {part}", kin.fields[part], _KIN_ELEMENTS[part], kin.place)
+                    if part in kin.fields
+                    else None
+                    for part in KIN_PARTS
+                ),
+            )
+            for kin in given.kin
+        ),
     )
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from avro import version as versions
 from avro.codec import RecordCodec
-from avro.record import Finding, Mention, Record
+from avro.record import Finding, Kin, Mention, Record
 from avro.schema import header_of, plain
 
 ROUNDS = 9
@@ -99,7 +99,9 @@ def main() -> None:
         values = asdict(record)
         values["version"] = versions.to_bytes(record.version)
         values["is_deleted"] = 1 if record.is_deleted else 0
-        values["mentions"] = [asdict(mention) for mention in record.mentions]
+        values["mentions"] = [
+            asdict(mention) | {"kin": [asdict(kin) for kin in mention.kin]} for mention in record.mentions
+        ]
         values["findings"] = [asdict(finding) for finding in record.findings]
         values["raw"] = raw
         values.update(ELEMENTS)
@@ -111,7 +113,12 @@ def main() -> None:
         values = fastavro.schemaless_reader(BytesIO(datum), header, None)
         values["version"] = versions.from_bytes(values["version"])
         values["is_deleted"] = values["is_deleted"] == 1
-        values["mentions"] = tuple([Mention(**mention) for mention in values["mentions"]])
+        values["mentions"] = tuple(
+            [
+                Mention(**mention | {"kin": tuple([Kin(**kin) for kin in mention["kin"]])})
+                for mention in values["mentions"]
+            ]
+        )
         values["findings"] = tuple([Finding(**finding) for finding in values["findings"]])
         return Record(feed=FEED, **values)
 

@@ -24,7 +24,7 @@ from avro._values import varint
 from avro.codec import DatumCodec, MarkCodec, RecordCodec
 from avro.compiled import Native, compile_reader, compile_writer
 from avro.errors import DecodeError, SchemaError
-from avro.record import Finding, Mark, MarkKind, Mention, Record
+from avro.record import Finding, Kin, Mark, MarkKind, Mention, Record
 from avro.schema import header_of, plain
 
 # Random schemas are slow to draw, and the machine that runs this is shared.
@@ -478,6 +478,9 @@ NAMES = st.lists(TEXT, max_size=2).map(tuple)
 DAYS = st.none() | SCALARS["int"]
 
 
+KIN = st.builds(Kin, TEXT, OPTIONAL, OPTIONAL, OPTIONAL, DAYS)
+
+
 def mentions() -> st.SearchStrategy[Mention]:
     schema = plain(
         json.loads((Path(__file__).parents[2] / "avro/schemas/Mention.avsc").read_text(encoding="utf-8"))
@@ -489,6 +492,7 @@ def mentions() -> st.SearchStrategy[Mention]:
             fields[field["name"]] = DAYS if field["type"][1] in ("int", {"type": "int"}) else OPTIONAL
         else:
             fields[field["name"]] = kinds[field["type"]] if isinstance(field["type"], str) else NAMES
+    fields["kin"] = st.lists(KIN, max_size=2).map(tuple)
     return st.builds(Mention, **fields)
 
 
@@ -525,9 +529,16 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> RecordCodec:
     return RecordCodec(FEED, folder)
 
 
+def fields_of(struct: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(struct)
+
+
 def as_mapping(record: Record) -> dict[str, Any]:
     """The record as fastavro wants it, made without the codec."""
     values: dict[str, Any] = msgspec.to_builtins(record)
+    values["mentions"] = [fields_of(mention) for mention in record.mentions]
+    for mention in values["mentions"]:
+        mention["kin"] = [fields_of(kin) for kin in mention["kin"]]
     del values["feed"]
     values["version"] = versions.to_bytes(record.version)
     values["is_deleted"] = int(record.is_deleted)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from avro.change import Change, Op, Place
 from avro.normalize.resident_id import check_character
-from avro.record import PERSON_ELEMENTS, Finding, Mention
+from avro.record import PERSON_ELEMENTS, Finding, Kin, Mention
 from connectors.errors import FeedError, FeedMismatchError
 from connectors.feeds import FEED_FOLDER, Catalog, Feed, Normalized
 from connectors.feeds.source_check import LiveColumn, differences
@@ -89,6 +89,8 @@ def test_a_row_becomes_a_record_with_its_person() -> None:
             birth_date=5549,
             ethnicity="01",
             marital_status="20",
+            household="police|390102000001",
+            ties=("police.person_file|42",),
         ),
     )
     assert json.loads(found.raw or "") == PERSON
@@ -108,7 +110,15 @@ def test_records_fit_their_schema(feed: Feed) -> None:
 def test_a_birth_certificate_mentions_those_who_are_known() -> None:
     found = normalize("health.birth_certificate", CERTIFICATE)
     baby, mother = found.record.mentions
-    assert baby == Mention("baby", sex="1", birth_date=19737, certificate_number="A390000001")
+    assert baby == Mention(
+        "baby",
+        sex="1",
+        birth_date=19737,
+        certificate_number="A390000001",
+        ties=("health.birth_certificate|A390000001",),
+        kin=(Kin("mother", "李秀英", "E12345678"),),
+    )
+    assert mother.kin == (Kin("child", None, None, None, 19737),)
     assert (mother.role, mother.id_type, mother.id_number) == ("mother", "414", "E12345678")
     assert found.record.findings == (Finding("name", "placeholder", "warning", "李秀英之子", "baby"),)
 
@@ -136,7 +146,7 @@ def test_a_de_facto_marriage_is_no_marriage_and_not_forgotten() -> None:
         "aae140": ["110", "410"],
     }
     found = normalize("hrss.ac01", row)
-    assert found.record.mentions == (Mention("self"),), (
+    assert found.record.mentions == (Mention("self", ties=("hrss.aac001|390000000001",)),), (
         "the person whom a row is about is there, known or not"
     )
     assert found.record.findings == (Finding("marital_status", "de_facto_marriage", "warning", "5", "self"),)
@@ -168,6 +178,24 @@ def test_a_person_of_whom_only_unsent_columns_may_tell_is_kept() -> None:
         for mention in normalize("health.birth_certificate", row, unchanged=("father_name",)).record.mentions
     ]
     assert roles == ["baby", "mother", "father"]
+
+
+def test_evidence_is_kept_while_a_column_of_it_was_not_sent() -> None:
+    row = {**PERSON, "FQXM": "王大山", "MQXM": "李秀英", "JHRXM": None}
+    assert normalize("police.hj_ryjbxx", row).record.mentions[0].kin == (
+        Kin("father", "王大山"),
+        Kin("mother", "李秀英"),
+    )
+    del row["MQXM"], row["HH"]
+    kept = normalize("police.hj_ryjbxx", row, unchanged=("MQXM", "HH")).record.mentions[0]
+    assert kept.unchanged == ("household", "kin")
+    assert kept.household is None
+    nobody = {name: value for name, value in CERTIFICATE.items() if name != "baby_name"}
+    roles = [
+        m.role
+        for m in normalize("health.birth_certificate", nobody, unchanged=("baby_name",)).record.mentions
+    ]
+    assert roles == ["baby", "mother"], "a father is not there because his child's name was not sent"
 
 
 def test_columns_that_nobody_named_are_dropped_and_reported() -> None:
@@ -286,6 +314,17 @@ WRONG = [
     ("      id: {", "      no: {", 15, "'no' stands here and in line 13"),
     ("{name: captain,", "{nose: captain,", 19, "no element of a person"),
     ("{name: captain,", "{phone: captain,", 18, "whose element is 'name'"),
+    ("papers}\n", "papers}\n        ties: {A: papers}\n", 20, "a kind of number"),
+    ("papers}\n", "papers}\n        ties: {a: launched}\n", 18, "a text is wanted"),
+    ("papers}\n", "papers}\n        household: papers\n", 18, "household_number is wanted"),
+    ("papers}\n", "papers}\n        kin: [{relation: cousin, name: captain}]\n", 20, "no relation"),
+    ("papers}\n", "papers}\n        kin: [{relation: kin}]\n", 20, "at least one of name"),
+    (
+        "papers}\n",
+        "papers}\n        kin: [{relation: kin, name: papers}]\n",
+        20,
+        "former_name or name is wanted",
+    ),
     ("    mentions:", "    excluded: {no: x}\n    mentions:", 17, "named above and excluded"),
     ("    mentions:", "  mentions: [", 17, "not YAML"),
 ]
