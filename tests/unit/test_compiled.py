@@ -489,7 +489,7 @@ def mentions() -> st.SearchStrategy[Mention]:
     fields: dict[str, st.SearchStrategy[Any]] = {}
     for field in schema["fields"]:
         if isinstance(field["type"], list):
-            fields[field["name"]] = DAYS if field["type"][1] in ("int", {"type": "int"}) else OPTIONAL
+            fields[field["name"]] = DAYS if field["type"][1] in ("int", "long", {"type": "int"}) else OPTIONAL
         else:
             fields[field["name"]] = kinds[field["type"]] if isinstance(field["type"], str) else NAMES
     fields["kin"] = st.lists(KIN, max_size=2).map(tuple)
