@@ -1,4 +1,7 @@
-"""One stack for all tests that need one: real PostgreSQL, Kafka, Connect and registry, started when first asked for."""
+"""One stack for all tests that need one: real PostgreSQL, Kafka, Connect and registry, started when first asked for.
+
+`make test` runs two workers side by side: while a stack waits for its services, the other tests run.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,13 @@ import pytest
 from connectors.stack import LocalStack
 
 LOG_LINES = 25
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module in one worker, and all that use the shared stack, so that there is one."""
+    for item in items:
+        shared = "stack" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("stack" if shared else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")
