@@ -10,7 +10,9 @@ value with it becomes null) and, in some lists, ``also``: other spellings, separ
 | ethnicity | GB/T 3304-1991, numeric codes |
 | relation | GB/T 4761-2008, two digits |
 | education | GB/T 4658-2006 |
-| document_type | GA/T 517-2004, what the register's sources use of it |
+| occupation | GB/T 6565-2015, its eight groups |
+| nationality | ISO 3166-1 as GB/T 2659.1-2022 has it, three letters |
+| document_type | GA/T 517-2004, what the register's sources use of it; 510 and 999 are renkou's own |
 | division | GB/T 2260 at province level, and the reference register's invented areas |
 | calendar | renkou's own |
 | finding_rule | renkou's own |

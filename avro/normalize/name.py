@@ -38,6 +38,8 @@ _PLACEHOLDER: Final = re.compile(
 # <surname>婴: only where newborns are registered, since 婴 is also a given name.
 _NEWBORN: Final = re.compile(rf"[{HAN}]{{1,2}}(?:婴儿?|[男女]婴?|毛毛|宝宝|[大小]宝)")
 _MASK: Final = re.compile(r"[*＊×]")
+_LOST: Final = re.compile(r"[?？\ufffd]")
+_BLANK_BESIDE_LOST: Final = re.compile(rf"(?<=[{HAN}\ufffd]) (?=[{HAN}\ufffd])")
 _DAMAGED: Final = re.compile(r"[?\ufffd\x00-\x1f\ue000-\uf8ff]")
 _USUAL: Final = re.compile(
     rf"[{HAN}{MIDDLE_DOT}]{{2,}}|[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f '.,\-{MIDDLE_DOT}]+"
@@ -96,6 +98,18 @@ def _normalize(value: str, newborn: bool) -> tuple[str | None, Issues]:
     if _USUAL.fullmatch(text) is None:
         issues.append("unusual_characters")
     return text, tuple(issues)
+
+
+def normalize_damaged_name(value: str | None) -> tuple[str | None, Issues]:
+    """Return a name that has lost or masked characters, each as U+FFFD, null for every other name.
+
+    What is left of it is evidence, and no name. Without findings: the column is read as a name as well.
+    """
+    if value is None or not (_LOST.search(value) or _MASK.search(value)):
+        return None, NONE
+    text = _BLANK_BESIDE_LOST.sub("", normalize_dots(_MASK.sub("\ufffd", _LOST.sub("\ufffd", value))))
+    is_partial = len(text) > text.count("\ufffd") and not _DAMAGED.search(text.replace("\ufffd", ""))
+    return text if is_partial and not _is_placeholder(text, newborn=False) else None, NONE
 
 
 def _is_placeholder(text: str, newborn: bool) -> bool:

@@ -42,6 +42,8 @@ _CITY, _COUNTY, _YEAR, _DAY, _SEQUENCE = (
 )
 
 _SHAPE: Final = re.compile(r"[1-9][0-9]{16}[0-9X]")
+_QUOTES: Final = "'\"`\u2018\u2019\u201c\u201d"
+_SCIENTIFIC: Final = re.compile(r"[1-9](?:\.[0-9]{1,17})?[Ee]\+?1[0-9]")
 _OLD_SHAPE: Final = re.compile(r"[1-9][0-9]{14}")
 
 # In 15 digits the century is not written. Sequence numbers from 996 on were kept for those who were a hundred.
@@ -122,8 +124,9 @@ def birth_date_of(number: str) -> int | None:
 def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
     """Return the canonical 18-character number, null when there is none or it is wrong.
 
-    Full-width digits, blanks, hyphens and a lower-case x are mended; 15 digits are extended and noted. The reasons for
-    null are id_length, id_characters, id_birth_date, id_checksum and placeholder.
+    Full-width digits, blanks, hyphens, a lower-case x and a spreadsheet's apostrophe are mended; 15 digits are extended
+    and noted. The reasons for null are id_length, id_extra_digit, id_characters, id_birth_date, id_checksum,
+    id_spreadsheet and placeholder.
     """
     if value is None:
         return None, NONE
@@ -133,7 +136,7 @@ def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
 
 
 def _mend(value: str) -> tuple[str | None, Issues]:
-    number = squeeze(value).replace("-", "").replace("x", "X").replace("×", "X")
+    number = squeeze(value).replace("-", "").replace("x", "X").replace("×", "X").strip(_QUOTES)
     if number in MISSING:
         return None, NONE
     if is_repeated(number):
@@ -141,12 +144,22 @@ def _mend(value: str) -> tuple[str | None, Issues]:
     if len(number) == OLD_LENGTH:
         return _upgrade(number)
     if _SHAPE.fullmatch(number) is None:
-        return None, ("id_characters",) if len(number) == LENGTH else ("id_length",)
+        return None, _why_shapeless(number)
     if _birth_date(number[6:14]) is None:
         return None, ("id_birth_date",)
     if check_character(number) != number[17]:
         return None, ("id_checksum",)
     return number, NONE if number[:PROVINCE_DIGITS] in _PROVINCES else _UNKNOWN_REGION
+
+
+def _why_shapeless(number: str) -> Issues:
+    if _SCIENTIFIC.fullmatch(number):
+        return ("id_spreadsheet",)
+    if len(number) == LENGTH:
+        return ("id_characters",)
+    # A newborn's stand-in: the mother's number and a digit.
+    is_longer = len(number) == LENGTH + 1 and number[-1].isdigit() and is_valid(number[:LENGTH])
+    return ("id_extra_digit",) if is_longer else ("id_length",)
 
 
 def _upgrade(number: str) -> tuple[str | None, Issues]:

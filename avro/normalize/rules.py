@@ -28,9 +28,9 @@ from avro.normalize.date import (
     normalize_short_date,
     normalize_short_lunar,
 )
-from avro.normalize.document import normalize_document
+from avro.normalize.document import normalize_certificate, normalize_document, normalize_mothers_number
 from avro.normalize.issues import NONE, Issues, finding_rules, remembering
-from avro.normalize.name import normalize_name
+from avro.normalize.name import normalize_damaged_name, normalize_name
 from avro.normalize.organisation import normalize_credit_code
 from avro.normalize.phone import normalize_phone
 from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
@@ -176,10 +176,13 @@ def _flag(name: str, text: str | None) -> bool:
 RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "text": Rule(str, "string", _always(normalize_text)),
     "name": Rule(str, "string", _name, optional=frozenset(("newborn",))),
+    "damaged_name": Rule(str, "string", _always(normalize_damaged_name), is_companion=True),
     "resident_id": Rule(str, "string", _always(normalize_resident_id)),
     "document_number": ContextRule(
         str, "string", normalize_document, "document", required=frozenset(("document",))
     ),
+    "birth_certificate": Rule(str, "string", _always(normalize_certificate), is_companion=True),
+    "mothers_number": Rule(str, "string", _always(normalize_mothers_number), is_companion=True),
     "code": Rule(str, "string", _code, frozenset(("list",)), frozenset(("map", "findings"))),
     "division": Rule(str, "string", _division),
     "phone": Rule(str, "string", _always(normalize_phone)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -36,10 +37,10 @@ from avro.normalize.date import (
     normalize_short_date,
     normalize_short_lunar,
 )
-from avro.normalize.document import normalize_document
+from avro.normalize.document import normalize_certificate, normalize_document, normalize_mothers_number
 from avro.normalize.issues import remembering
 from avro.normalize.lunar import LunarDate, solar_day
-from avro.normalize.name import normalize_name
+from avro.normalize.name import normalize_damaged_name, normalize_name
 from avro.normalize.organisation import credit_check, normalize_credit_code, registration_check
 from avro.normalize.phone import normalize_phone
 from avro.normalize.plain import normalize_decimal, normalize_integer, normalize_texts
@@ -130,7 +131,7 @@ def test_a_baby_may_have_a_name() -> None:
         (VALID.translate({ord(str(digit)): 0xFF10 + digit for digit in range(10)}), VALID, ()),
         (VALID[:17] + ("0" if VALID[17] != "0" else "1"), None, ("id_checksum",)),
         (VALID[:-1], None, ("id_length",)),
-        (VALID + "1", None, ("id_length",)),
+        (VALID + "1", None, ("id_extra_digit",)),
         ("A" + VALID[1:], None, ("id_characters",)),
         ("٣" + VALID[1:], None, ("id_characters",)),
         (number("39010219850230123"), None, ("id_birth_date",)),
@@ -138,6 +139,12 @@ def test_a_baby_may_have_a_name() -> None:
         ("39010285031212X", None, ("id_characters",)),
         ("390102850312123", number("39010219850312123"), ("id_upgraded",)),
         ("390102990312997", number("39010218990312997"), ("id_upgraded",)),
+        (f"'{VALID}", VALID, ()),
+        (f"{VALID}\t", VALID, ()),
+        ("3.90102E+17", None, ("id_spreadsheet",)),
+        ("3.9010219850312e17", None, ("id_spreadsheet",)),
+        (VALID + "A", None, ("id_length",)),
+        ("１" * 18, None, ("placeholder",)),
         (number("99010219850312123"), number("99010219850312123"), ("id_region_unknown",)),
     ],
 )
@@ -182,8 +189,28 @@ def test_fifteen_digits_become_the_number_that_was_issued_later(born: date, sequ
     [
         (VALID, "111", VALID, ()),
         ("Ｅ１２３４５６７８", "414", "E12345678", ()),
-        ("h 1234567801", "516", "H1234567801", ()),
+        ("E-12345678", "414", "E12345678", ()),
+        ("PASSPORT", "414", None, ("malformed_document",)),
+        ("h 1234567801", "516", "H12345678", ()),
+        ("H12345678", "516", "H12345678", ()),
         ("12345678", "511", "12345678", ()),
+        ("1234567801(B)", "511", "12345678", ()),
+        ("M12345678", "510", "M12345678", ()),
+        ("12345678", "510", "12345678", ()),
+        ("E12345678", "510", None, ("malformed_document",)),
+        ("USA310082051601", "553", "USA310082051601", ()),
+        (number("93184019850312123"), "553", number("93184019850312123"), ()),
+        ("931840198503121230", "553", None, ("malformed_document",)),
+        (VALID, "553", VALID, ("document_is_resident_id",)),
+        ("军字第12345678号", "114", "军字第12345678号", ()),
+        ("军 12345678", "114", "军字第12345678号", ()),
+        ("12345678", "114", "12345678", ()),
+        ("无军官证", "114", None, ("malformed_document",)),
+        ("a390000001", "117", "A390000001", ()),
+        ("390000001", "117", None, ("malformed_document",)),
+        ("E12345678", "111", "E12345678", ("document_is_other",)),
+        ("H1234567801", "111", "H1234567801", ("document_is_other",)),
+        (VALID[:-1], "111", None, ("id_length",)),
         ("X1", "516", None, ("malformed_document",)),
         ("无", "414", None, ()),
         ("000000000", "414", None, ("placeholder",)),
@@ -479,6 +506,71 @@ def test_a_birth_shortly_after_midnight_in_beijing_is_of_that_day() -> None:
 )
 def test_phones(value: str, phone: str | None, issues: tuple[str, ...]) -> None:
     assert normalize_phone(value) == (phone, issues)
+
+
+def test_companions_of_document_numbers() -> None:
+    assert normalize_certificate(" a390000001") == ("A390000001", ())
+    assert normalize_certificate(VALID) == normalize_certificate(None) == (None, ())
+    assert normalize_mothers_number(VALID + "1") == (VALID, ())
+    assert normalize_mothers_number(VALID) == normalize_mothers_number(VALID + "X") == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("王?", "王\ufffd"),
+        ("王 ？ 明", "王\ufffd明"),
+        ("张*", "张\ufffd"),
+        ("张**", "张\ufffd\ufffd"),
+        ("王明", None),
+        ("?", None),
+        ("***", None),
+        ("张某?", None),
+        (None, None),
+    ],
+)
+def test_what_is_left_of_a_damaged_name(value: str | None, left: str | None) -> None:
+    assert normalize_damaged_name(value) == (left, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [
+        (
+            "relation",
+            {
+                "户主": "02",
+                "妻": "12",
+                "子": "20",
+                "女": "30",
+                "父": "51",
+                "母": "52",
+                "儿媳": "38",
+                "孙": "41",
+            },
+        ),
+        ("education", {"大学本科": "20", "初中": "70", "文盲": "90"}),
+        ("ethnicity", {"柯尔克": "29", "维族": "05", "壮": "08", "入籍": "98"}),
+        ("document_type", {"身份证": "111", "军官证": "114", "hk_macao": "516", "none": None, "护照": "414"}),
+        ("nationality", {"中国": "CHN", "156": "CHN", "CHN": "CHN", "美国": "USA"}),
+        ("marital_status", {"离异": "40", "已婚": "20", "unknown": None}),
+        ("calendar", {"Y": "1", "N": "2"}),
+    ],
+)
+def test_spellings_of_codes(name: str, spellings: dict[str, str | None]) -> None:
+    read = coder(code_list(name))
+    assert {spelling: read(spelling) for spelling in spellings} == {
+        spelling: (code, ()) for spelling, code in spellings.items()
+    }
+
+
+def test_no_spelling_stands_for_two_codes() -> None:
+    for path in resources.files("avro.codes").iterdir():
+        if path.name.endswith(".csv") and path.read_text("utf-8").startswith("code,zh,en,unstated"):
+            seen: dict[str, str] = {}
+            for code in code_list(path.name.removesuffix(".csv")).codes.values():
+                for spelling in {code.code, code.zh, *code.also}:
+                    assert seen.setdefault(spelling, code.code) == code.code, (path.name, spelling)
 
 
 def test_addresses_and_labels() -> None:
