@@ -13,7 +13,7 @@ value with it becomes null) and, in some lists, ``also``: other spellings, separ
 | occupation | GB/T 6565-2015, its eight groups |
 | nationality | ISO 3166-1 as GB/T 2659.1-2022 has it, three letters |
 | document_type | GA/T 517-2004, what the register's sources use of it; 510 and 999 are renkou's own |
-| division | GB/T 2260 at province level, and the reference register's invented areas |
+| division | GB/T 2260 at province level, and invented areas; every code of every time: `avro.codes.divisions` |
 | calendar | renkou's own |
 | finding_rule | renkou's own |
 """

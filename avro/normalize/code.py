@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from avro.codes import CodeList, code_list
+from avro.codes import CodeList
+from avro.codes.divisions import DIGITS, is_known
 from avro.normalize.issues import NONE, Issues, remembering
-from avro.normalize.resident_id import PROVINCE_DIGITS
 from avro.normalize.text import MISSING, squeeze
 
 Coder = Callable[[str | None], tuple[str | None, Issues]]
 
-DIVISION_DIGITS: Final = 6
 _BLANK_DIVISIONS: Final = frozenset(("000000", "999999"))
 
 
@@ -53,16 +52,15 @@ def _look_up(value: str, known: Mapping[str, tuple[str | None, Issues]]) -> tupl
 def division_coder() -> Coder:
     """Return a normalizer of division codes (GB/T 2260, six digits).
 
-    A code whose province is in no list is kept and noted: codes are abolished and made faster than lists are.
+    A code that no division ever had is kept and noted: codes are made faster than lists are.
     """
-    provinces = frozenset(code for code in code_list("division").codes if len(code) == PROVINCE_DIGITS)
 
     def read(value: str) -> tuple[str | None, Issues]:
         code = squeeze(value)
         if code in MISSING or code in _BLANK_DIVISIONS:
             return None, NONE
-        if len(code) != DIVISION_DIGITS or not (code.isascii() and code.isdigit()):
+        if len(code) != DIGITS or not (code.isascii() and code.isdigit()):
             return None, ("malformed_code",)
-        return code, NONE if code[:PROVINCE_DIGITS] in provinces else ("region_unknown",)
+        return code, NONE if is_known(code) else ("region_unknown",)
 
     return remembering(read)

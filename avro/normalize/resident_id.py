@@ -1,7 +1,7 @@
 """Resident ID numbers: GB 11643-1999 (18 characters) and its 15-digit forerunner.
 
 A valid number is not an identity: the check character (ISO 7064 MOD 11-2) lets some errors pass. The region is only
-looked up to note what is unknown: codes are abolished, reused, and newer than any table.
+looked up to note what no division ever had: codes are abolished, reused, and newer than any table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
-from avro.codes import code_list
+from avro.codes.divisions import is_known
 from avro.normalize.date import EPOCH
 from avro.normalize.issues import NONE, Issues
 from avro.normalize.text import MISSING, is_repeated, squeeze
@@ -49,10 +49,17 @@ _OLD_SHAPE: Final = re.compile(r"[1-9][0-9]{14}")
 # In 15 digits the century is not written. Sequence numbers from 996 on were kept for those who were a hundred.
 _CENTENARIAN_SEQUENCE: Final = 996
 
-PROVINCE_DIGITS: Final = 2
-_PROVINCES: Final = frozenset(code for code in code_list("division").codes if len(code) == PROVINCE_DIGITS)
-
 _UNKNOWN_REGION: Final[Issues] = ("id_region_unknown",)
+_notes: Final[dict[str, Issues]] = {}
+"""What is to be noted of the regions met so far."""
+
+
+def _region(number: str) -> Issues:
+    """Return the note on a number's region: none for a code that a division ever had."""
+    code = number[:6]
+    if len(_notes) >= _REGIONS:
+        _notes.clear()
+    return _notes.setdefault(code, NONE if is_known(code) else _UNKNOWN_REGION)
 
 
 def check_character(body: str) -> str:
@@ -132,7 +139,10 @@ def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
         return None, NONE
     if not is_valid(value):
         return _mend(value)
-    return value, NONE if value[:PROVINCE_DIGITS] in _PROVINCES else _UNKNOWN_REGION
+    try:
+        return value, _notes[value[:6]]
+    except KeyError:
+        return value, _region(value)
 
 
 def _mend(value: str) -> tuple[str | None, Issues]:
@@ -149,7 +159,7 @@ def _mend(value: str) -> tuple[str | None, Issues]:
         return None, ("id_birth_date",)
     if check_character(number) != number[17]:
         return None, ("id_checksum",)
-    return number, NONE if number[:PROVINCE_DIGITS] in _PROVINCES else _UNKNOWN_REGION
+    return number, _region(number)
 
 
 def _why_shapeless(number: str) -> Issues:
@@ -169,8 +179,7 @@ def _upgrade(number: str) -> tuple[str | None, Issues]:
     body = number[:6] + century + number[6:]
     if _birth_date(body[6:14]) is None:
         return None, ("id_birth_date",)
-    known = number[:PROVINCE_DIGITS] in _PROVINCES
-    return body + check_character(body), ("id_upgraded",) if known else ("id_upgraded", "id_region_unknown")
+    return body + check_character(body), ("id_upgraded", *_region(number))
 
 
 # A century and a half of days; numbers that are not days must not push them out.

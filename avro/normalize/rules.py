@@ -33,6 +33,11 @@ from avro.normalize.issues import NONE, Issues, finding_rules, remembering
 from avro.normalize.name import normalize_damaged_name, normalize_name
 from avro.normalize.organisation import normalize_credit_code
 from avro.normalize.phone import normalize_phone
+from avro.normalize.place import (
+    normalize_community_of_address,
+    normalize_division_of_address,
+    normalize_street_of_address,
+)
 from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
 from avro.normalize.range import normalize_first_day, normalize_last_day
 from avro.normalize.resident_id import normalize_resident_id
@@ -188,6 +193,9 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "phone": Rule(str, "string", _always(normalize_phone)),
     "label": Rule(str, "string", _always(normalize_label)),
     "address": Rule(str, "string", _always(normalize_address)),
+    "division_of_address": Rule(str, "string", _always(normalize_division_of_address), is_companion=True),
+    "street_of_address": Rule(str, "string", _always(normalize_street_of_address), is_companion=True),
+    "community_of_address": Rule(str, "string", _always(normalize_community_of_address), is_companion=True),
     "date": Rule(str, "date", _always(remembering(normalize_date, REMEMBERED_DAYS))),
     "day_number": Rule(str, "date", _always(remembering(normalize_serial_date, REMEMBERED_DAYS))),
     "yymmdd": ContextRule(str, "date", normalize_short_date, "calendar", required=frozenset(("calendar",))),

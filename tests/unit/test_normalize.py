@@ -126,6 +126,9 @@ def test_a_baby_may_have_a_name() -> None:
         ("1" * 18, None, ("placeholder",)),
         ("0" * 15, None, ("placeholder",)),
         (VALID, VALID, ()),
+        # A county that was abolished in 2009, and one that never was in a province that is.
+        (number("11010319850312123"), number("11010319850312123"), ()),
+        (number("39999919850312123"), number("39999919850312123"), ("id_region_unknown",)),
         (ENDS_IN_X.lower(), ENDS_IN_X, ()),
         (f" {VALID[:6]} {VALID[6:]}", VALID, ()),
         (VALID.translate({ord(str(digit)): 0xFF10 + digit for digit in range(10)}), VALID, ()),
