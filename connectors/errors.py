@@ -40,3 +40,8 @@ class StoreError(TerminalError):
 
 class StoreUnavailableError(TransientError):
     """ClickHouse does not answer, or has no room: nothing was acknowledged, try again."""
+
+
+class DeliveryError(TerminalError):
+    """A delivered file is refused whole: incomplete, contradicting its control file, malformed or hostile. Nothing of
+    it was taken. The message names the file and never a value of it."""

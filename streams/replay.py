@@ -112,6 +112,7 @@ class Replay:
     def __init__(self, settings: Settings) -> None:
         """Open both. Raises the errors of feeds, store and linker; a running hub on the folder is one."""
         catalog = Catalog.load(settings.feeds)
+        self._on_dead_letter: Callable[[DeadLetter], None] = lambda _: None
         self._normalizer = Normalizer(catalog, EnvelopeDecoder(None))
         self._identities = DatumCodec(shared_schema("Identity"))
         self._persons = DatumCodec(shared_schema("Person"))
@@ -132,9 +133,14 @@ class Replay:
         *,
         progress: Callable[[int], None] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
+        on_dead_letter: Callable[[DeadLetter], None] = lambda _: None,
     ) -> Summary:
-        """Take every event and return the counts. Between two steps it may be told to stop."""
+        """Take every event and return the counts. Between two steps it may be told to stop.
+
+        ``progress`` is told how many events have become durable, ``on_dead_letter`` of each that could not be read.
+        """
         summary = Summary()
+        self._on_dead_letter = on_dead_letter
         iterator = iter(events)
         while not should_stop():
             step = list(itertools.islice(iterator, STEP))
@@ -171,6 +177,7 @@ class Replay:
                         log.append(outcome)
                     case DeadLetter():
                         batch.add_dead_letter(outcome)
+                        self._on_dead_letter(outcome)
                         summary.dead_letters += 1
                     case Ignored():
                         summary.ignored += 1

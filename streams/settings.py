@@ -88,6 +88,13 @@ class Settings:
         default=10000,
         metadata={"env": "RENKOU_BATCH_ROWS", "help": "Messages that the sink writes in one batch at most."},
     )
+    delete_limit: float = field(
+        default=5.0,
+        metadata={
+            "env": "RENKOU_DELETE_LIMIT",
+            "help": "Percent of a feed's rows that a full file delivery may delete without confirmation.",
+        },
+    )
     log_level: str = field(
         default="info",
         metadata={"env": "RENKOU_LOG_LEVEL", "help": "debug, info, warning or error."},

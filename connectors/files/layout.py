@@ -146,11 +146,15 @@ _COMMON: Final = ("kind", "encoding", "delivery")
 def _common(entries: dict[str, Located]) -> tuple[str, Completeness]:
     encoding = entries["encoding"].text()
     try:
-        name = codecs.lookup(encoding).name
+        # Records are cut out of the bytes: plain signs must be the bytes that ASCII has for them.
+        is_usable = 'a,"\n'.encode(encoding) == b'a,"\n'
     except LookupError:
+        is_usable = False
+    if not is_usable:
         entries["encoding"].fail(
-            f"'{encoding}' is no encoding that Python knows; GB18030 and UTF-8 are usual"
+            f"'{encoding}' is no encoding that can be read here; GB18030 and UTF-8 are usual"
         )
+    name = codecs.lookup(encoding).name
     delivery = entries["delivery"].text()
     if delivery not in set(Completeness):
         entries["delivery"].fail(f"'{delivery}' is no kind of delivery; known are {', '.join(Completeness)}")

@@ -28,7 +28,7 @@ _decode: Final = msgspec.json.Decoder().decode
 
 _BEIJING: Final = timezone(timedelta(hours=8))
 _MICROSECONDS: Final = 1_000_000
-_LINE_LIMIT: Final = 100_000_000
+LINE_LIMIT: Final = 100_000_000
 _SEQUENCE_LIMIT: Final = 1000
 
 _LETTERS: Final = {"create": Op.CREATE, "update": Op.UPDATE, "delete": Op.DELETE}
@@ -45,7 +45,7 @@ class Position(NamedTuple):
     @property
     def offset(self) -> int:
         """The position as one number that a reader can take apart: yyyymmdd nnn and eight digits of the line."""
-        return (self.date * _SEQUENCE_LIMIT + self.sequence) * _LINE_LIMIT + self.line
+        return (self.date * _SEQUENCE_LIMIT + self.sequence) * LINE_LIMIT + self.line
 
     @property
     def time(self) -> int:
@@ -70,9 +70,14 @@ def place_at(feed: Feed, position: Position) -> Place:
     return Place(feed.topic, 0, position.offset)
 
 
-def event_of(feed: Feed, change: FileChange, position: Position, captured_time: int) -> RawEvent:
-    """Return the event of a file's record; ``captured_time`` is when it was read, microseconds since 1970."""
-    delivered = {"date": position.date, "sequence": position.sequence, "line": position.line}
+def event_of(
+    feed: Feed, change: FileChange, position: Position, captured_time: int, version_line: int | None = None
+) -> RawEvent:
+    """Return the event of a file's record; ``captured_time`` is when it was read, microseconds since 1970.
+
+    ``version_line``: the line whose version it has, if not its own. The two halves of a change of key have one.
+    """
+    delivered = {"date": position.date, "sequence": position.sequence, "line": version_line or position.line}
     return _event(
         feed, change, place_at(feed, position), {"delivered": delivered}, position.time, captured_time
     )
@@ -183,7 +188,7 @@ def _event(
         "connector": CONNECTOR,
         "name": TOPIC_PREFIX + feed.department,
         "schema": feed.schema,
-        "table": feed.table,
+        "table": feed.type,
         "ts_us": source_time,
         **position,
     }

@@ -15,6 +15,7 @@ MODULES: Final = (
     "run",
     "status",
     "replay",
+    "load",
     "query",
     "config",
     "demo",

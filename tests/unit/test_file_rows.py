@@ -194,6 +194,7 @@ def test_deletes_have_no_row(catalog: Catalog) -> None:
     [
         ("kind: csv", "kind: xlsx", "'xlsx' is no kind of file"),
         ("encoding: GB18030, delivery: full", "encoding: GB99, delivery: full", "no encoding"),
+        ("encoding: GB18030, delivery: full", "encoding: UTF-16, delivery: full", "no encoding"),
         ("delivery: full}", "delivery: some}", "no kind of delivery"),
         ("delivery: full}", 'delivery: full, delimiter: "ab"}', "a delimiter is one ASCII sign"),
         ("size: 64", "size: 40", "ends at byte"),
