@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format faults bench clean system-packages
+.PHONY: help setup demo test lint format catalogue faults bench clean system-packages
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Options go into ARGS: make demo ARGS="--people 20000 --rate 200 --for 120"'
 
 setup: $(VENV)/.ready ## Install wheels, jars and start-up caches into .venv: 2 GB on disk, some minutes the first time
@@ -30,6 +30,9 @@ lint: $(VENV)/.ready ## Run linter, formatter's check and type checker
 format: $(VENV)/.ready ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+catalogue: $(VENV)/.ready ## Write docs/elements.md, the catalogue of the data elements
+	@$(BIN)/python -m avro.catalogue docs/elements.md
 
 faults: $(VENV)/.ready ## Kill every process of a loaded hub, seeded, and compare by value: the long version
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)

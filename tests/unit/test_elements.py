@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from avro import catalogue
 from avro.codes import code_list
 from avro.elements import element_of, elements, type_of
 from avro.errors import SchemaError
 from avro.normalize import finding_rules
+from avro.quality import thresholds
 from avro.record import PERSON_ELEMENTS
 from avro.schema import SCHEMA_FOLDER, record_schema, shared_type
 
@@ -62,6 +64,37 @@ def test_every_finding_rule_has_both_texts() -> None:
     for rule in finding_rules().values():
         assert rule.en.isascii()
         assert not rule.zh.isascii()
+
+
+def test_the_catalogue_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs" / "elements.md"
+    assert page.read_text(encoding="utf-8") == catalogue.page(), "write it again: make catalogue"
+
+
+def test_the_catalogue_has_every_element_code_and_rule() -> None:
+    page = catalogue.page()
+    for element in elements().values():
+        assert f"### {element.name}\n**{element.zh} / {element.en}.**" in page
+        assert element.codes is None or f"### codes {element.codes.name}\n" in page
+    for rule in finding_rules():
+        assert f"\n| {rule} | " in page
+
+
+def test_thresholds_are_the_source_documents() -> None:
+    assert {code: (each.comparison, each.limit) for code, each in thresholds().items()} == {
+        "missing_key_fields": ("at_most", 0.01),
+        "id_checks": ("at_least", 0.99),
+        "duplicates": ("at_most", 0.05),
+        "timeliness": ("at_most", 7 * 86_400),
+    }
+    for threshold in thresholds().values():
+        assert threshold.en.isascii()
+        assert not threshold.zh.isascii()
+        assert set(threshold.elements) <= elements().keys()
+    assert thresholds()["id_checks"].is_kept(0.99)
+    assert not thresholds()["id_checks"].is_kept(0.98)
+    assert thresholds()["duplicates"].is_kept(0.05)
+    assert not thresholds()["duplicates"].is_kept(0.06)
 
 
 def test_a_field_without_an_element_is_refused() -> None:
