@@ -36,6 +36,19 @@ RETRIES: Final = Counter(
 )
 PERSONS: Final = Gauge("renkou_linked_persons", "Active persons in the linker's state.")
 MENTIONS: Final = Gauge("renkou_linked_mentions", "Live mentions in the linker's state.")
+VERIFIED_ROWS: Final = Counter(
+    "renkou_verified_rows", "Rows of sources that were compared with the store by value.", ["feed"]
+)
+VERIFY_DIFFERENCES: Final = Gauge(
+    "renkou_verify_differences",
+    "Rows that the last verification of the feed found missing, surplus, different, or could not decide.",
+    ["feed", "kind"],
+)
+VERIFIED_TIME: Final = Gauge(
+    "renkou_verified_timestamp_seconds", "Source time up to which the feed was last compared whole.", ["feed"]
+)
+STORE_PARTS: Final = Gauge("renkou_store_parts", "Parts of the store's table that has the most of them.")
+STORE_BYTES: Final = Gauge("renkou_store_bytes", "What the store's tables take on disk, bytes.")
 BUILD: Final = Info("renkou_build", "Version of the running software.")
 
 

@@ -44,16 +44,14 @@ def note(data: Path, command: str, question: str) -> None:
     path = data / "logs" / "audit.jsonl"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = hmac.new(
-            _key(data / "logs" / "audit.key"), question.encode("utf-8", "surrogateescape"), hashlib.sha256
-        )
+        what = fingerprint(data, question)
         line = AuditLine(
             time=datetime.now(UTC).isoformat(timespec="milliseconds"),
             user=_user(),
             uid=os.getuid(),
             pid=os.getpid(),
             command=command,
-            what=f"hmac-sha256:{digest.hexdigest()}",
+            what=what,
         )
         # One write of one line: lines of commands that run at once do not mix.
         with open(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "ab", buffering=0) as file:
@@ -63,6 +61,14 @@ def note(data: Path, command: str, question: str) -> None:
         raise AuditError(
             f"{path}: {error.strerror}; queries are audited, make the folder writable"
         ) from error
+
+
+def fingerprint(data: Path, text: str) -> str:
+    """Return the keyed fingerprint of a question, or of a record's key. Raises OSError."""
+    path = data / "logs" / "audit.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = hmac.new(_key(path), text.encode("utf-8", "surrogateescape"), hashlib.sha256)
+    return f"hmac-sha256:{digest.hexdigest()}"
 
 
 def _user() -> str:

@@ -95,6 +95,13 @@ class Settings:
             "help": "Percent of a feed's rows that a full file delivery may delete without confirmation.",
         },
     )
+    verify_rate: float = field(
+        default=100.0,
+        metadata={
+            "env": "RENKOU_VERIFY_RATE",
+            "help": "Rows a second that the store compares with each source in the background; 0 compares none.",
+        },
+    )
     log_level: str = field(
         default="info",
         metadata={"env": "RENKOU_LOG_LEVEL", "help": "debug, info, warning or error."},

@@ -14,6 +14,7 @@ from connectors.clickhouse.embedded import EmbeddedStore
 from connectors.clickhouse.guard import RefusedError
 from connectors.clickhouse.http import EXCEPTION_TAG, marker
 from connectors.clickhouse.readers import QUERY_SECONDS, QueryError, Readers
+from connectors.clickhouse.tables import DATABASE
 from connectors.errors import StoreError, StoreUnavailableError
 
 STORE_FOLDER: Final = "store"
@@ -43,21 +44,32 @@ def rows(access: Access, query: str, parameters: Mapping[str, str] | None = None
     return [_decode_row(line) for line in data.splitlines() if line]
 
 
-class _Own:
-    """The store opened by this process."""
+class Local:
+    """The store that this process has open."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def blocks(self, query: str, output: str, parameters: Mapping[str, str] | None = None) -> Iterator[bytes]:
+        """See `Access`."""
+        with self._readers.query(query, default_format=output, parameters=parameters) as result:
+            yield from result
+
+    def close(self) -> None:
+        """See `Access`. The readers stay open: whoever opened them closes them."""
+
+
+class _Own(Local):
+    """A store opened for this."""
 
     def __init__(self, store: EmbeddedStore) -> None:
         store.acquire()
         self._store = store
         try:
-            self._readers = Readers(store, count=1)
+            super().__init__(Readers(store, count=1))
         except BaseException:
             store.release()
             raise
-
-    def blocks(self, query: str, output: str, parameters: Mapping[str, str] | None = None) -> Iterator[bytes]:
-        with self._readers.query(query, default_format=output, parameters=parameters) as result:
-            yield from result
 
     def close(self) -> None:
         self._readers.close()
@@ -78,7 +90,8 @@ class _Remote:
             return False
 
     def blocks(self, query: str, output: str, parameters: Mapping[str, str] | None = None) -> Iterator[bytes]:
-        arguments = {"default_format": output} | {
+        # A server takes the last two; the store's own interface has one database, and only reads.
+        arguments = {"default_format": output, "database": DATABASE, "readonly": "2"} | {
             f"param_{name}": value for name, value in (parameters or {}).items()
         }
         try:
@@ -115,11 +128,13 @@ def _until_error(blocks: Iterator[bytes], tag: str | None) -> Iterator[bytes]:
     yield held
 
 
-def open_access(data: Path) -> Access:
-    """Return a way to read the store of ``data``.
+def open_access(data: Path, server: str = "") -> Access:
+    """Return a way to read the store of ``data``, or that of the ClickHouse ``server`` where one is set.
 
     Raises StoreError when there is no store, or when a process that does not answer has it.
     """
+    if server:
+        return _Remote(server)
     running = endpoints.load(data)
     if running is not None and running.clickhouse:
         remote = _Remote(running.clickhouse)
@@ -134,4 +149,4 @@ def open_access(data: Path) -> Access:
     return _Own(store)
 
 
-__all__ = ["Access", "QueryError", "RefusedError", "open_access", "rows"]
+__all__ = ["Access", "Local", "QueryError", "RefusedError", "open_access", "rows"]

@@ -104,10 +104,24 @@ class EmbeddedStore:
         return lock
 
     def open(self) -> EmbeddedEngine:
-        """Open the engine for writing. Blocks for up to some seconds. Raises StoreError,
+        """Open the engine for the writer. Blocks for up to some seconds. Raises StoreError,
         StoreUnavailableError."""
+        client = self._client()
+        # What a killed owner left behind: rows that are written again.
+        for leftover in self.incoming.rglob("*.avro"):
+            leftover.unlink()
+        self._keep_ballast()
+        return EmbeddedEngine(client, self.incoming)
+
+    def open_side(self) -> EmbeddedEngine:
+        """Open a handle beside the writer's, for upkeep: one handle runs one statement at a time. Raises as `open`."""
+        folder = self.incoming / "side"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return EmbeddedEngine(self._client(), folder)
+
+    def _client(self) -> Any:
         try:
-            client: Any = clickhouse_connect.get_client(
+            return clickhouse_connect.get_client(
                 interface="chdb",
                 path=str(self.engine_path),
                 chdb_options={"config-file": str(self.config)},
@@ -115,11 +129,6 @@ class EmbeddedStore:
             )
         except ClickHouseError as error:
             raise opening_error(error, self.path) from None
-        # What a killed owner left behind: rows that are written again.
-        for leftover in self.incoming.iterdir():
-            leftover.unlink()
-        self._keep_ballast()
-        return EmbeddedEngine(client, self.incoming)
 
     def free_ballast(self) -> int:
         """Delete the ballast and return its size in bytes; the next start makes a new one."""

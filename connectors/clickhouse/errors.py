@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, StreamFailureError
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    DatabaseError,
+    OperationalError,
+    StreamFailureError,
+)
 
 from connectors.errors import ConnectorError, StoreError, StoreUnavailableError
 
@@ -45,7 +50,10 @@ def store_error(error: ClickHouseError, who: str = "ClickHouse") -> ConnectorErr
     name = getattr(error, "name", None) or type(error).__name__
     if code in TRANSIENT:
         return StoreUnavailableError(f"{who} cannot do it now: {name} ({code}); {TRANSIENT[code]}")
-    if code is None and isinstance(error, (OperationalError, StreamFailureError)):
+    if code is None and (
+        type(error) is DatabaseError or isinstance(error, (OperationalError, StreamFailureError))
+    ):
+        # An HTTP status without ClickHouse's code is not ClickHouse's: a proxy's, or a server that is overloaded.
         return StoreUnavailableError(
             f"{who} does not answer: {name}; is it running, is RENKOU_CLICKHOUSE right?"
         )

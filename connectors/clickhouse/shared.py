@@ -85,6 +85,29 @@ SOURCE_STATE: Final[Schema] = {
         _field("version", _VERSION, "When it was noted, microseconds since 1970 / 版本"),
     ],
 }
+VERIFICATION: Final[Schema] = {
+    "type": "record",
+    "name": "StoredVerification",
+    "namespace": "renkou",
+    "doc": "Comparisons of a source's rows with the store's, by value / 源库核对",
+    "fields": [
+        _field("feed", "string"),
+        _field("verification", "string", "One run over one or more feeds / 核对批次"),
+        _field("started", _MICROS, "When it began / 开始时间"),
+        _field("finished", _MICROS, "When it ended / 结束时间"),
+        _field("position", _MICROS, "Source time up to which the two were compared / 核对到的源端时间"),
+        _field("source_rows", "long", "Rows of the source / 源库行数"),
+        _field("stored_rows", "long", "Rows of the store / 库中行数"),
+        _field("missing", "long", "In the source only / 缺失"),
+        _field("surplus", "long", "In the store only / 多余"),
+        _field("different", "long", "Of other values / 不一致"),
+        _field("undecided", "long", "Changed too often to tell, or not reached in time / 未定"),
+        _field("unfit", "long", "Cannot be records / 无法成为记录"),
+        _field("repaired", "long", "Differed, and do no more / 已修复"),
+        _field("error", "string", "What kept it from its end; empty when nothing did / 未完成原因"),
+        _field("version", _VERSION, "When it ended / 版本"),
+    ],
+}
 
 
 def mentions_table() -> Table:
@@ -123,6 +146,9 @@ DEAD_LETTERS: Final = _from_schema(
 )
 FRONTIERS: Final = _from_schema("frontiers", FRONTIER, ("department", "stage"), deletes=False)
 SOURCE_STATES: Final = _from_schema("source_states", SOURCE_STATE, ("department",), deletes=False)
+VERIFICATIONS: Final = _from_schema(
+    "verifications", VERIFICATION, ("feed", "started", "verification"), deletes=False
+)
 MARKS: Final = _from_schema("marks", shared_schema("Mark"), ("kind", "department", "feed"), deletes=False)
 
 SHARED_TABLES: Final = (
@@ -133,5 +159,6 @@ SHARED_TABLES: Final = (
     DEAD_LETTERS,
     FRONTIERS,
     SOURCE_STATES,
+    VERIFICATIONS,
     MARKS,
 )

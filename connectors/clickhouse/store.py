@@ -14,20 +14,30 @@ from connectors.clickhouse.http import router
 from connectors.clickhouse.migrate import migrate
 from connectors.clickhouse.readers import Readers
 from connectors.clickhouse.schema import FeedTable, store_schema
+from connectors.clickhouse.upkeep import Upkeep
 from connectors.clickhouse.writer import Writer
 
 
 class Store:
-    """What `open_store` gives. ``changes`` says what the migration changed, a sentence each.
+    """What `open_store` gives. ``side`` is an engine beside the writer's, for whatever must not wait for it, and
+    ``upkeep`` uses it: one thread for both. ``changes`` says what the migration changed, a sentence each.
 
     ``router`` has ClickHouse's HTTP interface for the embedded store; a server has its own, and then it is
     empty.
     """
 
     def __init__(
-        self, writer: Writer, readers: Readers | None, changes: Sequence[str], close: Callable[[], None]
+        self,
+        writer: Writer,
+        side: Engine,
+        upkeep: Upkeep,
+        readers: Readers | None,
+        changes: Sequence[str],
+        close: Callable[[], None],
     ) -> None:
         self.writer = writer
+        self.side = side
+        self.upkeep = upkeep
         self.readers = readers
         self.changes = tuple(changes)
         self.router = APIRouter() if readers is None else router(readers)
@@ -55,6 +65,8 @@ def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
         if url:
             engine = connect_server(url)
             closing.callback(engine.close)
+            side: Engine = connect_server(url)
+            closing.callback(side.close)
             changes = migrate(engine, schema)
         else:
             embedded = EmbeddedStore(path)
@@ -62,9 +74,12 @@ def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
             closing.callback(embedded.release)
             engine = embedded.open()
             closing.callback(engine.close)
+            side = embedded.open_side()
+            closing.callback(side.close)
             changes = migrate(engine, schema)
             readers = Readers(embedded)
             closing.callback(readers.close)
         writer = Writer(engine, feeds)
         closing.callback(writer.flush)  # called first, and everything is closed even when it raises
-        return Store(writer, readers, changes, closing.pop_all().close)
+        upkeep = Upkeep(side, None if url else path)
+        return Store(writer, side, upkeep, readers, changes, closing.pop_all().close)

@@ -17,6 +17,7 @@ MODULES: Final = (
     "replay",
     "load",
     "query",
+    "verify",
     "config",
     "demo",
 )

@@ -39,8 +39,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Query the store. A table on a terminal, TSVWithNames into a pipe or file."""
         text = sys.stdin.read() if query == "-" else query
-        folder = settings.load(data).data
-        with _reading(folder, "sql", text) as access:
+        with _reading(settings.load(data), "sql", text) as access:
             _copy(access, text, output or ("PrettyCompact" if sys.stdout.isatty() else "TSVWithNames"))
 
     @app.command("person")
@@ -55,8 +54,7 @@ def register(app: typer.Typer) -> None:
         """Show a person: golden record, the records it came from, why they are one, history."""
         if (person_id is None) == (id_number is None):
             raise typer.BadParameter("give a person id or --id-number, one of them")
-        folder = settings.load(data).data
-        with _reading(folder, "person", person_id or id_number or "") as access:
+        with _reading(settings.load(data), "person", person_id or id_number or "") as access:
             person = _find(access, person_id, id_number)
         if as_json:
             typer.echo(msgspec.json.encode(person).decode())
@@ -65,11 +63,11 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _reading(data: Path, command: str, question: str) -> Iterator[Access]:
+def _reading(options: settings.Settings, command: str, question: str) -> Iterator[Access]:
     with reported():
-        access = open_access(data)
+        access = open_access(options.data, options.clickhouse)
         try:
-            audit.note(data, command, question)
+            audit.note(options.data, command, question)
             yield access
         except (QueryError, RefusedError) as error:
             typer.echo(f"renkou: {error}", err=True)

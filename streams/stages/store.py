@@ -16,6 +16,7 @@ from monitoring.http import Health, HttpServer, application
 from streams import app as faust_app
 from streams import topics
 from streams.app import Gathering
+from streams.caretaker import Caretaker
 from streams.process import Process, check_topics
 from streams.schemas import TopicSchemas, department_names
 from streams.settings import Settings
@@ -57,8 +58,11 @@ async def run(settings: Settings, catalog: Catalog) -> int:
         return app
 
     watching = asyncio.create_task(watch.run())
+    caretaker = Caretaker(settings, catalog, store)
+    caretaker.start()
     try:
         return await process.run(start)
     finally:
         watching.cancel()
+        await caretaker.stop()
         store.close()

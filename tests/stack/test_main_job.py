@@ -267,6 +267,82 @@ def _captured(hub: RunningHub, topic: str, text: str) -> bool:
     return text in path.read_text(encoding="utf-8").replace('\\"', '"')
 
 
+def _captured_events(hub: RunningHub, topic: str) -> dict[str, Any]:
+    """Return the last event of each key of a topic."""
+    path = Path(hub.stack.data) / "captured.jsonl"
+    kcat.dump(hub.endpoints.kafka, [topic], path)
+    events = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {event["key"]: json.loads(event["payload"]) for event in events if event["payload"]}
+
+
+def _mislead(hub: RunningHub, number: int, op: str, like: Any, **columns: Any) -> None:
+    """Write an event that never happened in the source into what Debezium has captured of it, behind ``like``."""
+    source = dict(like["source"])
+    source |= {"lsn": source["lsn"] + 1, "sequence": json.dumps([str(source["lsn"]), str(source["lsn"] + 1)])}
+    row = {**like["after"], "HH": f"{number:09}", **columns}
+    event = {
+        **like,
+        "op": op,
+        "before": row if op == "d" else None,
+        "after": None if op == "d" else row,
+        "source": {**source, "snapshot": "false"},
+    }
+    producer = Producer({"bootstrap.servers": hub.endpoints.kafka})
+    key = json.dumps({"HH": f"{number:09}"}, separators=(",", ":"))
+    producer.produce("cdc.police.public.hj_hjxx", key=key, value=json.dumps(event))
+    producer.flush(10)
+
+
+def test_what_differs_by_value_is_found_named_and_repaired_while_changes_arrive(hub: RunningHub) -> None:
+    police = hub.dsn("police")
+    insert(police, "hj_hjxx", *(household(number, "真") for number in range(500, 530)))
+    assert hub.settle() == []
+    verified = renkou("verify", "--json", data=hub.stack.data)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert {report["feed"] for report in json.loads(verified.stdout)} == {
+        feed.id for feed in hub.catalog.feeds
+    }
+    like = _captured_events(hub, "cdc.police.public.hj_hjxx")
+    wrong, gone = (like[f'{{"HH":"{number:09}"}}'] for number in (501, 502))
+    _mislead(hub, 501, "u", wrong, HZXM="假")
+    _mislead(hub, 502, "d", gone)
+    _mislead(hub, 599, "c", gone, HZXM="无此户")
+    until("the store is wrong", lambda: len(hub.differences()) == 3)
+    stop = threading.Event()
+
+    def live() -> None:
+        with psycopg.connect(police, autocommit=True) as connection:
+            for turn in range(100_000):
+                if stop.wait(0.02):
+                    return
+                connection.execute(
+                    """UPDATE hj_hjxx SET "MLXZ" = %s WHERE "HH" = %s""",
+                    [f"{turn}号", f"{510 + turn % 10:09}"],
+                )
+
+    living = threading.Thread(target=live)
+    living.start()
+    try:
+        only = ("--feed", "police.hj_hjxx", "--json")
+        found = renkou("verify", *only, data=hub.stack.data)
+        (report,) = json.loads(found.stdout)
+        assert found.returncode == 1
+        assert (report["missing"], report["surplus"], report["different"]) == (1, 1, 1), report
+        assert "000000501" not in found.stdout, "keys are personal data"
+        repaired = renkou("verify", *only, "--repair", "--show-keys", data=hub.stack.data)
+    finally:
+        stop.set()
+        living.join()
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    (report,) = json.loads(repaired.stdout)
+    assert (report["repaired"], report["differences"]) == (3, [])
+    assert hub.settle() == []
+    until(
+        "the reports",
+        lambda: hub.query("SELECT count() AS n FROM verifications WHERE repaired = 3")[0]["n"] == 1,
+    )
+
+
 def test_a_broken_event_is_a_dead_letter_and_stops_nothing(hub: RunningHub) -> None:
     producer = Producer({"bootstrap.servers": hub.endpoints.kafka})
     producer.produce("cdc.police.public.hj_hjxx", key=b'{"HH":"x"}', value=b"{broken", headers=[("h", b"1")])

@@ -1,0 +1,98 @@
+"""Upkeep of the store while it has time: merges that make queries quick, and a look at what fills up.
+
+A view reads with ``FINAL``; that costs nothing once a table is one part, and it pays for every other part. Merges in
+the background stop far before one part. So a table that nobody writes to is merged whole, and one that is always
+written to once a day.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from connectors.clickhouse import sql
+from connectors.clickhouse.engine import Engine
+from connectors.clickhouse.tables import DATABASE
+
+IDLE_SECONDS: Final = 30
+"""A table without a new part for so long is idle: a live one gets two a second."""
+
+WHOLE_SECONDS: Final = 24 * 3600
+"""How long a table that is never idle may go without being merged whole."""
+
+ALARM_PARTS: Final = 100
+"""Parts of one table that say that merges do not keep up; ClickHouse refuses inserts at 3000."""
+
+ALARM_FREE_BYTES: Final = 2 << 30
+"""Free disk space below which the operator is told: a merge needs room for a second copy of what it merges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the store is. ``parts`` are the most that a table has; ``free_bytes`` None where the disk is not ours."""
+
+    table: str
+    parts: int
+    bytes: int
+    free_bytes: int | None
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What the operator should know, a sentence each."""
+        found = []
+        if self.parts >= ALARM_PARTS:
+            found.append(
+                f"table {self.table} has {self.parts} parts: merges do not keep up; give the store more processor, or"
+                " raise RENKOU_BATCH_ROWS"
+            )
+        if self.free_bytes is not None and self.free_bytes < ALARM_FREE_BYTES:
+            found.append(f"{self.free_bytes >> 20} MB of disk are free for the store; free disk space")
+        return tuple(found)
+
+
+class Upkeep:
+    """Does what is due, a little at each call. One thread at a time, with an engine of its own."""
+
+    def __init__(
+        self, engine: Engine, folder: Path | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``folder`` is where the embedded store is; None for a server, which merges on its own terms."""
+        self._engine = engine
+        self._folder = folder
+        self._clock = clock
+        self._whole: dict[str, float] = {}
+
+    def condition(self) -> Condition:
+        """Return how the store is. Raises StoreError, StoreUnavailableError."""
+        found = self._engine.rows(
+            "SELECT table, count() AS parts, sum(sum(bytes_on_disk)) OVER () FROM system.parts"
+            f" WHERE active AND database = {sql.text(DATABASE)} GROUP BY table ORDER BY parts DESC LIMIT 1"
+        )
+        table, parts, size = found[0] if found else ("", 0, 0)
+        free = None if self._folder is None else shutil.disk_usage(self._folder).free
+        return Condition(table, int(parts), int(size), free)
+
+    def merge_one(self) -> str:
+        """Merge the table that needs it most, and return its name, empty when none does. Blocks while it merges.
+
+        Does nothing on a server, and nothing where the disk has no room for a second copy of the table.
+        """
+        if self._folder is None:
+            return ""
+        now = self._clock()
+        free = shutil.disk_usage(self._folder).free
+        for table, size, idle in self._engine.rows(
+            "SELECT table, sum(bytes_on_disk), dateDiff('second', max(modification_time), now())"
+            f" FROM system.parts WHERE active AND database = {sql.text(DATABASE)}"
+            " GROUP BY table HAVING count() > 1 ORDER BY count() DESC"
+        ):
+            due = now - self._whole.setdefault(table, now) >= WHOLE_SECONDS
+            if (idle >= IDLE_SECONDS or due) and free > int(size) + ALARM_FREE_BYTES:
+                self._engine.command(f"OPTIMIZE TABLE {DATABASE}.{sql.name(table)} FINAL")
+                self._whole[table] = now
+                return str(table)
+        return ""
