@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from avro.elements import element_of
 from avro.schema import Schema
+from connectors.clickhouse import titles
 from connectors.clickhouse.tables import Column
 from connectors.errors import StoreError
 
@@ -69,8 +70,8 @@ def column_type(schema: Any) -> str:
 def column(field: Schema) -> Column:
     """Return the column of a record's field. Raises StoreError, and SchemaError for an element out of the standard.
 
-    The comment is what the schema says of the field, for an element its title in both languages where the schema
-    says nothing, and with its classification, 1 (public) to 4 (highly sensitive).
+    The comment is the column's title in both languages, from the schema, the standard or `titles`, with its
+    classification, 1 (public) to 4 (highly sensitive).
     """
     name = field["name"]
     comment = str(field.get("doc", ""))
@@ -87,4 +88,6 @@ def column(field: Schema) -> Column:
         comment = f"{comment or f'{element.en} / {element.zh}'} · 级别 level {element.level}"
         if element.codes is not None and kind == "Nullable(String)":
             kind = f"LowCardinality({kind})"
+    else:
+        comment = titles.comment(name, comment)
     return Column(name, kind, comment)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from avro.record import EVIDENCE, PERSON_ELEMENTS
 from avro.schema import Schema, shared_schema, shared_type
 from connectors.clickhouse.columns import column
-from connectors.clickhouse.tables import Column, Table
+from connectors.clickhouse.tables import Table
 
 
 def _from_schema(
@@ -114,15 +114,13 @@ def mentions_table() -> Table:
     """Return the table of persons as the records name them."""
     fields = {field["name"]: field for field in shared_schema("Mention")["fields"]}
     columns = (
-        Column("department", "LowCardinality(String)"),
-        Column("table", "LowCardinality(String)"),
-        Column("key", "String"),
-        Column("role", "LowCardinality(String)"),
-        Column("ordinal", "Int32"),
+        *map(column, (_field("department", "string"), _field("table", "string"), _field("key", "string"))),
+        column(fields["role"]),
+        column(fields["ordinal"]),
         *(column(fields[name]) for name in (*PERSON_ELEMENTS, *EVIDENCE)),
-        Column("source_time", "DateTime64(6, 'UTC')"),
-        Column("version", "UInt128"),
-        Column("is_deleted", "UInt8"),
+        *map(
+            column, (_field("source_time", _MICROS), _field("version", _VERSION), _field("is_deleted", "int"))
+        ),
     )
     key = ("department", "table", "key", "role", "ordinal")
     return Table("mentions", columns, key, shared_type("Mention")["doc"], lookups=("id_number", "name"))

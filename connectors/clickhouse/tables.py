@@ -83,18 +83,23 @@ class Table:
     @property
     def view(self) -> View:
         """The live rows."""
-        shown = [column for column in self.column_names if not (self.deletes and column == "is_deleted")]
-        return View(self.name, f"SELECT {sql.names(shown)} FROM {self.stored} FINAL")
+        shown = [column for column in self.columns if not (self.deletes and column.name == "is_deleted")]
+        names = sql.names(column.name for column in shown)
+        return View(self.name, f"SELECT {names} FROM {self.stored} FINAL", tuple(shown), self.comment)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view with its SELECT."""
+    """A view with its SELECT. ``columns`` describe what it shows, where they are known; ``comment`` the whole."""
 
     name: str
     select: str
+    columns: tuple[Column, ...] = ()
+    comment: str = ""
 
     @property
     def ddl(self) -> str:
         """CREATE OR REPLACE VIEW: one step, so that a reader finds the old or the new one."""
-        return f"CREATE OR REPLACE VIEW {DATABASE}.{sql.name(self.name)} AS {self.select}"
+        columns = f" ({', '.join(column.ddl for column in self.columns)})" if self.columns else ""
+        comment = f" COMMENT {sql.text(self.comment)}" if self.comment else ""
+        return f"CREATE OR REPLACE VIEW {DATABASE}.{sql.name(self.name)}{columns} AS {self.select}{comment}"

@@ -4,8 +4,9 @@ The way is that of a watermark-based snapshot (Andreakis and Papapanagiotou 2020
 source is read in one snapshot and compared with what the store has at that moment. Rows that differ are *suspects*
 only: they may be on their way. Suspects are looked at again, all together: read in the source (low watermark), then,
 when the store's ``queryable`` frontier has passed that moment, in the store, then in the source again (high watermark).
-A row that is the same at both watermarks, and another in the store between them, differs; what changed meanwhile
-is looked at again. A difference counts when two such rounds in a row have found it.
+A row that is the same at both watermarks, and another in the store between them, differs. A row that changed meanwhile
+is right when the store has one of the states that it was seen in between; else it is looked at again. A difference
+counts when two such rounds in a row have found it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ MARGIN_MICROS: Final = 2 * MICRO
 the difference of clocks that is allowed for, with the connector's own delay."""
 
 POLL_SECONDS: Final = 0.2
+
+WATCHED_ROWS: Final = 300
+"""Suspects up to which each is read again and again while the store is waited for: the few that never rest."""
+
+WATCHED_STATES: Final = 64
+"""States of one row that are remembered meanwhile."""
+
+States = dict[str, dict[str | None, SourceRow | None]]
+"""By key and raw row: the states that rows were seen in; None is that of a row that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,42 +140,40 @@ class Verifier:
         for _ in range(self._pace.rounds):
             if not pending or self._stopping():
                 break
+            states: States = {}
             before = self._source.by_keys(pending)
-            if not self._wait(self._source.now() + MARGIN_MICROS):
+            _remember(states, pending, before)
+            if not self._wait(self._source.now() + MARGIN_MICROS, pending, states):
                 break
             stored = self._stored.by_keys(pending)
             after = self._source.by_keys(pending)
-            pending, once = self._settled(pending, before, stored, after, once, confirmed)
+            _remember(states, pending, after)
+            again: list[str] = []
+            found: dict[str, Difference] = {}
+            for key in pending:
+                if not _is_same(before.get(key), after.get(key)):
+                    if not self._was_seen(key, states[key].values(), stored.get(key)):
+                        again.append(key)
+                    continue
+                difference = compare(key, after.get(key), stored.get(key), self._source.instants)
+                if difference is None:
+                    continue
+                if once.get(key) == difference:
+                    confirmed.append(difference)
+                else:
+                    found[key] = difference
+                    again.append(key)
+            pending, once = again, found
         return confirmed, len(pending)
 
-    def _settled(
-        self,
-        keys: Iterable[str],
-        before: Mapping[str, SourceRow],
-        stored: Mapping[str, StoredRow],
-        after: Mapping[str, SourceRow],
-        once: Mapping[str, Difference],
-        confirmed: list[Difference],
-    ) -> tuple[list[str], dict[str, Difference]]:
-        """Return the keys to look at once more, and those among them that were found to differ this time."""
-        again: list[str] = []
-        found: dict[str, Difference] = {}
-        for key in keys:
-            if not _is_same(before.get(key), after.get(key)):
-                again.append(key)
-                continue
-            difference = compare(key, after.get(key), stored.get(key), self._source.instants)
-            if difference is None:
-                continue
-            if once.get(key) == difference:
-                confirmed.append(difference)
-            else:
-                found[key] = difference
-                again.append(key)
-        return again, found
+    def _was_seen(self, key: str, states: Iterable[SourceRow | None], stored: StoredRow | None) -> bool:
+        return any(compare(key, state, stored, self._source.instants) is None for state in states)
 
-    def _wait(self, moment: int) -> bool:
-        """Return True as soon as everything up to ``moment`` is queryable, False when that takes too long."""
+    def _wait(self, moment: int, keys: Sequence[str], states: States) -> bool:
+        """Return True as soon as everything up to ``moment`` is queryable, False when that takes too long.
+
+        Adds to ``states`` what the rows become meanwhile, where they are few.
+        """
         deadline = time.monotonic() + self._pace.patience
         while not self._stopping():
             frontier = self._frontier()
@@ -174,12 +182,22 @@ class Verifier:
             if time.monotonic() > deadline:
                 return False
             time.sleep(POLL_SECONDS)
+            if len(keys) <= WATCHED_ROWS:
+                _remember(states, keys, self._source.by_keys(keys))
         return False
 
     def _hold_back(self, started: float, rows: int) -> None:
         rate = self._pace.rows_per_second
         while rate and not self._stopping() and time.monotonic() < started + rows / rate:
             time.sleep(min(POLL_SECONDS, max(0.0, started + rows / rate - time.monotonic())))
+
+
+def _remember(states: States, keys: Iterable[str], rows: Mapping[str, SourceRow]) -> None:
+    for key in keys:
+        row = rows.get(key)
+        known = states.setdefault(key, {})
+        if len(known) < WATCHED_STATES:
+            known[row.normalized.raw if row is not None and row.normalized is not None else None] = row
 
 
 def _is_same(one: SourceRow | None, other: SourceRow | None) -> bool:

@@ -317,7 +317,7 @@ def test_what_differs_by_value_is_found_named_and_repaired_while_changes_arrive(
                     return
                 connection.execute(
                     """UPDATE hj_hjxx SET "MLXZ" = %s WHERE "HH" = %s""",
-                    [f"{turn}号", f"{510 + turn % 10:09}"],
+                    [f"{turn}号", f"{505 + turn % 20:09}"],
                 )
 
     living = threading.Thread(target=live)

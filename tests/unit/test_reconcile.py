@@ -174,6 +174,22 @@ def test_a_row_that_never_rests_is_undecided_and_not_an_alarm(both: Both) -> Non
     assert not report.is_clean
 
 
+def test_a_row_that_never_rests_is_right_in_a_state_that_it_was_in(both: Both) -> None:
+    table = FakeTable(dict(both.source.rows))
+    both.source.change(8, Person("动", "0"))
+    table.rows[8] = both.source.rows[8]
+
+    def change() -> None:
+        both.write()  # the store follows, one change behind
+        both.source.change(8, Person("动", str(int(both.source.rows[8].note) + 1)))
+        table.rows[8] = both.source.rows[8]
+
+    table.meanwhile = change
+    report = both.verify(table, rounds=3)
+    assert report.suspects == 1
+    assert report.is_clean
+
+
 def test_a_store_that_does_not_come_so_far_decides_nothing(both: Both) -> None:
     rows = dict(both.source.rows)
     del rows[1]
