@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from avro.schema import Schema
 from connectors.clickhouse import FeedTable, open_store
 from connectors.clickhouse.columns import column_type
+from connectors.clickhouse.schema import store_schema
 from connectors.errors import StoreError
+from connectors.feeds import Catalog
 from tests.unit.clickhouse_source import FEED, Person, Source, feed_table, rows_of, write_schema
 
 
@@ -123,7 +126,7 @@ def test_every_column_of_the_contract_is_there(tmp_path: Path) -> None:
             store.readers,
             "SELECT comment FROM system.columns WHERE table = 'police_people_all' AND name = 'name'",
         )
-        assert comment == {"comment": "Name / 姓名"}
+        assert comment == {"comment": "Name / 姓名 · 级别 level 1"}
     finally:
         store.close()
 
@@ -132,3 +135,15 @@ def test_feed_with_the_name_of_a_table_of_ours_is_refused(tmp_path: Path) -> Non
     codec = write_schema(tmp_path / "schemas", feed="person.history")
     with pytest.raises(StoreError, match=r"feed person\.history: .* rename the feed"):
         open_store(tmp_path / "store", "", [FeedTable("person.history", codec.schema, {})])
+
+
+def test_every_column_has_a_title_in_both_languages_and_a_level() -> None:
+    catalog = Catalog.load(None)
+    schema = store_schema([FeedTable(feed.id, feed.codec.schema, feed.roles) for feed in catalog.feeds])
+    pattern = re.compile(r".*[A-Za-z].* / .*[\u4e00-\u9fff].* · 级别 level [1-4]", re.DOTALL)
+    for table in schema.tables:
+        assert re.search("[\u4e00-\u9fff]", table.comment), f"table {table.name}: {table.comment}"
+        for column in table.columns:
+            assert pattern.fullmatch(column.comment), f"{table.name}.{column.name}: {column.comment!r}"
+    levels = {column.name: column.comment[-1] for table in schema.tables for column in table.columns}
+    assert {levels[name] for name in ("key", "raw", "raw_value", "provenance", "id_number")} == {"4"}
