@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -29,8 +28,9 @@ class Place(msgspec.Struct, frozen=True):
     offset: int
 
 
-# Partitions and offsets are 32 and 64 bits.
-_ORIGIN: Final = re.compile(rb"([0-9]{1,9})/([0-9]{1,18}|[1-8][0-9]{18})")
+# Partitions are 32 bits, offsets and times 64.
+_ORIGIN: Final = re.compile(rb"([0-9]{1,9})/([0-9]{1,18}|[1-8][0-9]{18})/([0-9]{1,18})")
+_TIME: Final = re.compile(rb"[0-9]{1,18}")
 
 
 class RawEvent(msgspec.Struct, frozen=True):
@@ -47,25 +47,37 @@ class RawEvent(msgspec.Struct, frozen=True):
 
 
 ORIGIN_HEADER: Final = "renkou.origin"
-"""Header ``<partition>/<offset>`` of an event that was carried here: by a gateway, from a file, from the dead letters.
-It says where the event really stands; the topic has the same name on both sides."""
+"""Header ``<partition>/<offset>/<timestamp>`` of an event that was carried here: over a gateway, from a file, out of
+the dead letters. It says where the event really stands; the topic has the same name on both sides."""
+
+REPLAYED_HEADER: Final = "renkou.replayed"
+"""Header of an event that was sent again out of the dead letters: when, microseconds since 1970."""
 
 
-def place_of(
-    topic: str, partition: int, offset: int, headers: Sequence[tuple[str, bytes | None]] | None
-) -> Place:
-    """Return where an event stands: where it came from when its headers say so, else where it was found."""
-    for name, value in headers or ():
+def carried(event: RawEvent) -> RawEvent:
+    """Return the event with the place and time that it came from, when its headers say so."""
+    for name, value in event.headers or ():
         if name == ORIGIN_HEADER and value is not None:
             origin = _ORIGIN.fullmatch(value)
             if origin is not None:
-                return Place(topic, int(origin[1]), int(origin[2]))
-    return Place(topic, partition, offset)
+                place = Place(event.place.topic, int(origin[1]), int(origin[2]))
+                return RawEvent(place, event.key, event.value, event.headers, int(origin[3]))
+    return event
 
 
-def origin_header(place: Place) -> tuple[str, bytes]:
-    """Return the header with which an event is carried elsewhere."""
-    return ORIGIN_HEADER, f"{place.partition}/{place.offset}".encode()
+def with_origin(event: RawEvent) -> list[tuple[str, bytes | None]]:
+    """Return the headers with which an event is carried elsewhere: its own, and where it stands."""
+    own = [header for header in event.headers or () if header[0] != ORIGIN_HEADER]
+    place = event.place
+    return [*own, (ORIGIN_HEADER, f"{place.partition}/{place.offset}/{event.timestamp}".encode())]
+
+
+def replayed_time(event: RawEvent) -> int:
+    """Return when the event was sent again out of the dead letters, 0 when it was not."""
+    for name, value in event.headers or ():
+        if name == REPLAYED_HEADER and value is not None and _TIME.fullmatch(value):
+            return int(value)
+    return 0
 
 
 class Change(msgspec.Struct):

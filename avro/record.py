@@ -159,10 +159,17 @@ class Mark(msgspec.Struct, frozen=True):
     source_time: int
 
 
+OPEN: Final = "open"
+REPLAYED: Final = "replayed"
+DISCARDED: Final = "discarded"
+
+
 class DeadLetter(msgspec.Struct):
     """A change that could not become a record. ``key`` and ``value`` are the original bytes: personal data.
 
-    ``error`` is a sentence without any value of the event. ``stage`` is where it stopped (``normalize`` …).
+    ``error`` is a sentence without any value of the event. ``stage`` is where it stopped (``normalize`` …). ``state``
+    is open, replayed or discarded; the one with the highest ``state_version`` counts. The first time it is 0, so that
+    a redelivery reopens nothing; see `avro.record.letter_version`.
     """
 
     feed: str
@@ -176,6 +183,14 @@ class DeadLetter(msgspec.Struct):
     value: bytes | None
     headers: list[tuple[str, bytes | None]] | None = None
     timestamp: int = 0
+    state: str = OPEN
+    state_version: int = 0
+
+
+def letter_version(decided: int, *, failed: bool) -> int:
+    """Return the version of a letter's state: ``decided`` at that time (microseconds since 1970), or ``failed`` once
+    more after it was sent again then. 0 and not failed: never decided."""
+    return 2 * decided + (failed and decided > 0)
 
 
 def log_key(feed: str, key: str) -> bytes:

@@ -45,3 +45,7 @@ class StoreUnavailableError(TransientError):
 class DeliveryError(TerminalError):
     """A delivered file is refused whole: incomplete, contradicting its control file, malformed or hostile. Nothing of
     it was taken. The message names the file and never a value of it."""
+
+
+class LetterError(TerminalError):
+    """Dead letters were asked for that do not exist, or in a way that is none."""

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from avro.change import RawEvent, origin_header
+from avro.change import RawEvent, with_origin
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.record import DeadLetter, Mark
 from connectors.errors import DeliveryError
@@ -119,8 +119,7 @@ class HubWay:
             self._producer.send(topics.DEAD_LETTERS, event.key, event.value, dead_letter_headers(event))
             outcome: Recorded | DeadLetter | Mark | Ignored = event
         else:
-            headers = [*(event.headers or []), origin_header(event.place)]
-            self._producer.send(event.place.topic, event.key, event.value, headers)
+            self._producer.send(event.place.topic, event.key, event.value, with_origin(event))
             outcome = self._normalizer.process(event)[0]
         match outcome:
             case Recorded(record=record):

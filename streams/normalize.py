@@ -6,17 +6,17 @@ around it that reads chunks and writes topics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from avro.change import Change, Op, RawEvent, place_of
+from avro.change import Change, Op, Place, RawEvent, carried, replayed_time
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
-from avro.record import DeadLetter, Mark, MarkKind, Record, log_key, mark_key
+from avro.record import OPEN, DeadLetter, Mark, MarkKind, Record, letter_version, log_key, mark_key
 from connectors.errors import FeedMismatchError
 from connectors.feeds import Catalog, Feed
 from connectors.files.rows import enveloped
@@ -35,6 +35,8 @@ class Recorded:
 
 
 log = structlog.get_logger()
+
+_OWN_HEADERS: Final = ("__connect.errors.", "renkou.")
 
 Outcome = Recorded | DeadLetter | Mark | Ignored
 
@@ -103,9 +105,15 @@ def _dead(event: RawEvent, feed: str, rule: str, error: str) -> DeadLetter:
         error=error,
         key=event.key,
         value=event.value,
-        headers=event.headers,
+        headers=_original(event.headers or ()),
         timestamp=event.timestamp,
+        state_version=letter_version(replayed_time(event), failed=True),
     )
+
+
+def _original(headers: Iterable[tuple[str, bytes | None]]) -> list[tuple[str, bytes | None]] | None:
+    """Return the headers that an event had before renkou carried it anywhere, None when it had none."""
+    return [header for header in headers if not header[0].startswith(_OWN_HEADERS)] or None
 
 
 def heartbeat_time(decoder: EnvelopeDecoder, chunk: Sequence[Any]) -> int | None:
@@ -123,13 +131,14 @@ def heartbeat_time(decoder: EnvelopeDecoder, chunk: Sequence[Any]) -> int | None
 def events_of(chunk: Sequence[Any]) -> Iterator[RawEvent]:
     """Return the consumer records of a chunk as events."""
     for message in chunk:
-        yield RawEvent(
-            place_of(message.topic, message.partition, message.offset, message.headers),
+        event = RawEvent(
+            Place(message.topic, message.partition, message.offset),
             message.key,
             message.value,
             list(message.headers) or None,
             message.timestamp,
         )
+        yield carried(event) if message.headers else event
 
 
 class NormalizeAgent:
@@ -198,6 +207,8 @@ def dead_letter_headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
         "renkou.feed": letter.feed,
         "renkou.rule": letter.rule,
         "renkou.timestamp": str(letter.timestamp),
+        "renkou.state": letter.state,
+        "renkou.state-version": str(letter.state_version),
     }
     return [*(letter.headers or []), *((name, value.encode()) for name, value in about.items())]
 
@@ -209,9 +220,6 @@ def read_dead_letter(
     about = {
         name: (text or b"").decode() for name, text in headers if name.startswith(("__connect.", "renkou."))
     }
-    original = [
-        (name, text) for name, text in headers if not name.startswith(("__connect.errors.", "renkou."))
-    ]
     return DeadLetter(
         feed=about["renkou.feed"],
         topic=about["__connect.errors.topic"],
@@ -222,6 +230,9 @@ def read_dead_letter(
         error=about["__connect.errors.exception.message"],
         key=key,
         value=value,
-        headers=original or None,
+        headers=_original(headers),
         timestamp=int(about["renkou.timestamp"]),
+        # Letters from before they had a state are open.
+        state=about.get("renkou.state", OPEN),
+        state_version=int(about.get("renkou.state-version", "0")),
     )

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from avro.change import RawEvent, place_of
+from avro.change import Place, RawEvent, carried
 from avro.codec import DatumCodec
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.record import DeadLetter, Mark, Record
@@ -36,6 +36,10 @@ from streams.sink import feed_tables
 
 STEP: Final = 2000
 """Lines a step: two batches for the store and one fsync each."""
+
+
+REPLAY_STAGE: Final = "replay"
+"""Where a dead letter stopped that was no message at all."""
 
 
 class Summary(msgspec.Struct):
@@ -77,7 +81,7 @@ def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
             topic=f"file:{source}",
             partition=0,
             offset=number,
-            stage="replay",
+            stage=REPLAY_STAGE,
             rule="malformed_line",
             error=f"line {number} of {source} is not a kcat -J message: {type(error).__name__}",
             key=None,
@@ -87,13 +91,14 @@ def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
         (name or "", None if value is None else value.encode())
         for name, value in zip(headers[::2], headers[1::2], strict=True)
     ]
-    return RawEvent(
-        place_of(message.topic, message.partition, message.offset, pairs),
+    event = RawEvent(
+        Place(message.topic, message.partition, message.offset),
         None if message.key is None else message.key.encode(),
         None if message.payload is None else message.payload.encode(),
         pairs or None,
         message.ts,
     )
+    return carried(event)
 
 
 def read_files(files: Sequence[str]) -> Iterator[RawEvent | DeadLetter]:

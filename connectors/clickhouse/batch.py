@@ -15,10 +15,6 @@ _dead_letters: Final = DatumCodec(DEAD_LETTER)
 _frontiers: Final = DatumCodec(FRONTIER)
 _source_states: Final = DatumCodec(SOURCE_STATE)
 
-_OPEN_VERSION: Final = versions.to_bytes(0)
-"""A dead letter that comes again does not reopen one that was replayed or discarded: their versions are
-higher."""
-
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
@@ -97,7 +93,7 @@ class Batch:
         self.persons.append(datum)
 
     def add_dead_letter(self, letter: DeadLetter) -> None:
-        """Add a dead letter, open. One that is known already stays in the state it has."""
+        """Add a dead letter in its state. One that is known in a newer state stays in it."""
         department, _, table = letter.feed.partition(".")
         values = {
             "department": department,
@@ -109,12 +105,12 @@ class Batch:
             "stage": letter.stage,
             "rule": letter.rule,
             "error": letter.error,
-            "state": "open",
+            "state": letter.state,
             "raw_key": letter.key,
             "raw_value": letter.value,
             "headers": [{"name": name, "value": value} for name, value in letter.headers or []],
             "event_time": letter.timestamp,
-            "version": _OPEN_VERSION,
+            "version": versions.to_bytes(letter.state_version),
         }
         self.dead_letters.append(_dead_letters.encode(values))
 

@@ -150,6 +150,10 @@ class Ledger:
         ).fetchone()
         return row
 
+    def remember(self, key: str) -> None:
+        """Note a row of the last full delivery that was read later: it is known, and its fields are not."""
+        self._db.execute("INSERT OR IGNORE INTO rows VALUES (?, x'')", (key,))
+
     def known_digest(self, key: str) -> bytes | None:
         """Return the digest that the row had in the last full delivery, None when it was not there."""
         row = self._db.execute("SELECT digest FROM rows WHERE key = ?", (key,)).fetchone()

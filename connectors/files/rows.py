@@ -29,7 +29,7 @@ _decode: Final = msgspec.json.Decoder().decode
 _BEIJING: Final = timezone(timedelta(hours=8))
 _MICROSECONDS: Final = 1_000_000
 LINE_LIMIT: Final = 100_000_000
-_SEQUENCE_LIMIT: Final = 1000
+SEQUENCE_LIMIT: Final = 1000
 
 _LETTERS: Final = {"create": Op.CREATE, "update": Op.UPDATE, "delete": Op.DELETE}
 
@@ -45,7 +45,7 @@ class Position(NamedTuple):
     @property
     def offset(self) -> int:
         """The position as one number that a reader can take apart: yyyymmdd nnn and eight digits of the line."""
-        return (self.date * _SEQUENCE_LIMIT + self.sequence) * LINE_LIMIT + self.line
+        return (self.date * SEQUENCE_LIMIT + self.sequence) * LINE_LIMIT + self.line
 
     @property
     def time(self) -> int:

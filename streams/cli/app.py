@@ -16,6 +16,7 @@ MODULES: Final = (
     "status",
     "replay",
     "load",
+    "dead_letters",
     "query",
     "verify",
     "config",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from avro.change import Op, Place, RawEvent, origin_header, place_of
+from avro.change import Op, Place, RawEvent, carried, with_origin
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.record import DeadLetter, Mark
@@ -130,13 +130,17 @@ def test_nested_fields_are_named_by_their_path() -> None:
     assert flatten(row) == {"f": None, "a.d": [{"e": 2}], "a.b.c": 1}
 
 
-def test_a_carried_event_keeps_the_place_it_came_from() -> None:
-    origin = Place("cdc.police.public.hj_hjxx", 3, 12345)
-    headers = [("x", b"y"), origin_header(origin)]
-    assert place_of(origin.topic, 0, 9, headers) == origin
-    assert place_of(origin.topic, 0, 9, None) == Place(origin.topic, 0, 9)
-    for damaged in (b"", b"3", b"3/x", b"3/99999999999999999999", None):
-        assert place_of("t", 0, 9, [("renkou.origin", damaged)]) == Place("t", 0, 9)
+def test_a_carried_event_keeps_place_and_time() -> None:
+    event = RawEvent(Place("cdc.police.public.hj_hjxx", 3, 12345), b"k", b"v", [("x", b"y")], 77)
+    headers = with_origin(event)
+    there = RawEvent(Place(event.place.topic, 0, 9), b"k", b"v", headers, 88)
+    assert carried(there).place == event.place
+    assert carried(there).timestamp == 77
+    assert with_origin(carried(there)) == headers
+    assert carried(event) is event
+    for damaged in (b"", b"3", b"3/x/1", b"3/99999999999999999999/1", b"1/2", None):
+        broken = RawEvent(there.place, None, None, [("renkou.origin", damaged)], 88)
+        assert carried(broken) is broken
 
 
 def test_a_position_out_of_range_is_a_dead_letter_not_a_crash(catalog: Catalog) -> None:
