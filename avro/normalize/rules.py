@@ -184,7 +184,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "damaged_name": Rule(str, "string", _always(normalize_damaged_name), is_companion=True),
     "resident_id": Rule(str, "string", _always(normalize_resident_id)),
     "document_number": ContextRule(
-        str, "string", normalize_document, "document", required=frozenset(("document",))
+        str, "string", normalize_document, "document", optional=frozenset(("document",))
     ),
     "birth_certificate": Rule(str, "string", _always(normalize_certificate), is_companion=True),
     "mothers_number": Rule(str, "string", _always(normalize_mothers_number), is_companion=True),

@@ -14,9 +14,10 @@ import msgspec
 
 from avro._source import Source
 from avro.normalize import RESIDENT_ID, contradictions, finding_rules, is_valid_resident_id
-from avro.record import PERSON_ELEMENTS, Finding, Kin, Mention
-from connectors.feeds.definition import SELF
-from connectors.feeds.plan import About, EvidencePlan, KinPlan, MentionPlan, Plan, Step
+from avro.record import PERSON_ELEMENTS, Finding, Mention
+from connectors.feeds.definition import Condition
+from connectors.feeds.evidence import EvidencePlan, KinPlan, kin_of
+from connectors.feeds.plan import About, MentionPlan, Plan, Step, fits
 
 Row = tuple[str, dict[str, Any], tuple[Mention, ...], tuple[Finding, ...]]
 """A row's raw JSON, elements, mentions and findings."""
@@ -28,7 +29,6 @@ _encode: Final = msgspec.json.Encoder().encode
 
 # By position: a struct's keyword arguments cost twice as much. The order is PERSON_ELEMENTS'.
 mention_of: Final = cast(Callable[..., Mention], Mention)
-kin_of: Final = cast(Callable[..., Kin], Kin)
 NAME: Final = PERSON_ELEMENTS.index("name")
 ID_TYPE: Final = PERSON_ELEMENTS.index("id_type")
 ID_NUMBER: Final = PERSON_ELEMENTS.index("id_number")
@@ -37,6 +37,7 @@ _CONSTANTS: Final = {
     "encode": _encode,
     "mention": mention_of,
     "kin": kin_of,
+    "fits": fits,
     "contradictions": contradictions,
     "is_valid": is_valid_resident_id,
     "RESIDENT_ID": RESIDENT_ID,
@@ -51,36 +52,17 @@ def finding(about: About, rule: str, value: Any) -> Finding:
     )
 
 
-def evidence(
-    plan: MentionPlan, elements: Mapping[str, Any], name: str | None, number: str | None
-) -> list[Any]:
-    """Return EVIDENCE of a mention that has this name and ID number, as the compiled reader makes it."""
-
-    def present(pairs: list[tuple[str, str]], other: str | None) -> tuple[str, ...]:
-        values = [(prefix, elements[field]) for prefix, field in pairs]
-        return tuple(prefix + value for prefix, value in values if value is not None and value != other)
-
-    given = plan.evidence
-    households = present([given.household] if given.household else [], None)
-    kin = []
-    for other in given.kin:
-        values = [None if field is None else elements[field] for field in other.fields]
-        if any(value is not None for value in values):
-            kin.append(kin_of(other.relation, *values))
-    return [
-        households[0] if households else None,
-        present(list(given.ties), None),
-        present([("", field) for field in given.other_numbers], number),
-        present([("", field) for field in given.other_names], name),
-        None if given.birth_order is None else elements[given.birth_order],
-        tuple(kin),
-    ]
-
-
 def _with_issues(
     findings: tuple[Finding, ...], about: About, rules: tuple[str, ...], value: Any
 ) -> tuple[Finding, ...]:
     return (*findings, *(finding(about, rule, value) for rule in rules))
+
+
+def with_broken(
+    findings: tuple[Finding, ...], about: About, broken: tuple[tuple[str, str], ...]
+) -> tuple[Finding, ...]:
+    """Return the findings with those of rules that values within a column broke."""
+    return (*findings, *(finding(about, rule, value) for rule, value in broken))
 
 
 def _with_contradictions(
@@ -106,7 +88,12 @@ class _RowSource(Source):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(
-            {**_CONSTANTS, "with_issues": _with_issues, "with_contradictions": _with_contradictions}
+            {
+                **_CONSTANTS,
+                "with_issues": _with_issues,
+                "with_contradictions": _with_contradictions,
+                "with_broken": with_broken,
+            }
         )
         self._fields = {field: self.fresh("e") for field in plan.nothing}
         self._columns = {column: self.fresh("v") for column in plan.fields_of}
@@ -144,8 +131,18 @@ class _RowSource(Source):
                 field = self._fields[step.field]
                 if step.field in later:
                     self.add(f"{field} = None")
-                else:
-                    self._apply(f"{self.constant(step.normalize)}({value})", field, step.about, value)
+                    continue
+                call = f"{self.constant(step.normalize)}({value})"
+                if step.when is None:
+                    self._apply(call, field, step.about, value)
+                    continue
+                with self.block(f"if {self._holds(step.when)}:"):
+                    self._apply(call, field, step.about, value)
+                with self.block("else:"):
+                    self.add(f"{field} = {nothing[step.field]!r}")
+
+    def _holds(self, when: Condition) -> str:
+        return f"fits({self._columns[when.column]}, {self.constant(when.values)})"
 
     def _apply(self, call: str, field: str, about: About, value: str) -> None:
         self.add(f"{field}, i = {call}")
@@ -155,7 +152,8 @@ class _RowSource(Source):
     def _context(self, plan: Plan) -> None:
         for step in plan.context_steps:
             value = self._columns[step.column]
-            with self.block(f"if {value} is not None:"):
+            holds = "" if step.when is None else f" and {self._holds(step.when)}"
+            with self.block(f"if {value} is not None{holds}:"):
                 call = f"{self.constant(step.normalize)}({value}, {self._fields[step.context]})"
                 self._apply(call, self._fields[step.field], step.about, value)
 
@@ -171,18 +169,20 @@ class _RowSource(Source):
 
     def _mention(self, plan: MentionPlan) -> None:
         values = [self._value(field) for field in plan.fields]
-        present = [f"{value} is not None" for value in values if value != "None"]
+        number = values[ID_NUMBER]
         if plan.is_resident:
-            number = values[ID_NUMBER]
             values[ID_TYPE] = f"None if {number} is None else RESIDENT_ID"
-        if plan.role == SELF:
+        elif plan.is_open:
+            values[ID_TYPE] = f"RESIDENT_ID if {number} is not None and is_valid({number}) else None"
+        if not plan.needs:
             self._append(plan, values)
-        elif present:
-            with self.block(f"if {' or '.join(present)}:"):
-                self._append(plan, values)
+            return
+        with self.block(f"if {' or '.join(f'{self._value(field)} is not None' for field in plan.needs)}:"):
+            self._append(plan, values)
 
     def _append(self, plan: MentionPlan, values: list[str]) -> None:
         if plan.evidence_of:  # the usual defaults cost nothing
+            self._each(plan)
             values = [*values, *self._evidence(plan.evidence, values[NAME], values[ID_NUMBER])]
         self.add(f"m.append(mention({plan.role!r}, {plan.ordinal}, {', '.join(values)}))")
 
@@ -199,8 +199,21 @@ class _RowSource(Source):
             household,
             *(self._present(values) for values in (ties, numbers, names)),
             self._value(evidence.birth_order),
-            self._kin(evidence.kin),
+            self._kin(evidence.kin) + (" + k" if evidence.each else ""),
         ]
+
+    def _each(self, plan: MentionPlan) -> None:
+        """Add the reading of persons within JSON columns into ``k``."""
+        if plan.evidence.each:
+            self.add("k = ()")
+        about = self.constant(About("kin", plan.role, plan.ordinal))
+        for each in plan.evidence.each:
+            value = self._value(each.field)
+            with self.block(f"if {value} is not None:"):
+                self.add(f"i, j = {self.constant(each.read)}({value})")
+                self.add("k += i")
+                with self.block("if j:"):
+                    self.add(f"f = with_broken(f, {about}, j)")
 
     def _present(self, values: list[tuple[str, str, str]]) -> str:
         """Return the expression of a tuple of those values that there are and that are not another, with prefixes."""
@@ -215,7 +228,8 @@ class _RowSource(Source):
         for other in kin:
             values = [self._value(field) for field in other.fields]
             nobody = " and ".join(f"{value} is None" for value in values if value != "None")
-            terms.append(f"(() if {nobody} else (kin({other.relation!r}, {', '.join(values)}),))")
+            said = "" if other.relation_field is None else f"{self._value(other.relation_field)} or "
+            terms.append(f"(() if {nobody} else (kin({said}{other.relation!r}, {', '.join(values)}),))")
         return " + ".join(terms) or "()"
 
     def _value(self, field: str | None) -> str:

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from avro.normalize import RULES, ContextRule, Parameters, Rule
-from avro.record import EVIDENCE, PERSON_ELEMENTS, Kin, Relation
+from avro.record import PERSON_ELEMENTS
 from avro.version import GENERATION_LIMIT
-from connectors.feeds.located import Located, read_yaml
+from connectors.feeds.located import Located, name_of, read_yaml
+from connectors.feeds.mention import MentionDefinition, person_element, read_mentions
 from connectors.files.layout import Layout, field_names, read_layout
 
 DATABASE_KINDS: Final = ("postgresql",)
@@ -27,29 +28,42 @@ PUSH: Final = "push"
 SOURCE_KINDS: Final = (*DATABASE_KINDS, FILE, PUSH)
 """Kinds of source that a department can have. A feed of a department with a database can be of the last two."""
 
-SELF: Final = "self"
-"""The role of the person whom a row is about; the mention is there even when nothing is known of them."""
-
 LOWEST_RANK: Final = 99
 MOST_SECONDS: Final = 7 * 86_400
 """The loosest freshness objective: the standard's seven days."""
 
-KIN_PARTS: Final = tuple(part for part in Kin.__struct_fields__ if part != "relation")
-"""What can be known of somebody whom a row names beside a mention."""
+MOST_PARTS: Final = 9
+"""Values that one column may hold."""
 
-_TIE: Final = re.compile(r"(?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*")
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RETENTION: Final = re.compile(r"permanent|[1-9][0-9]* (?:days|years)(?: after [a-z ]+)?")
 _PARAMETERS: Final = frozenset(Parameters.__struct_fields__)
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """Another column must have one of these values, compared as text without outer blanks."""
+
+    column: str
+    values: frozenset[str]
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A column holds up to ``of`` values with ``by`` between them; this is the one of that ``number``, from 1."""
+
+    by: str
+    number: int
+    of: int
+
+
 class Output(msgspec.Struct, frozen=True):
-    """One field that a column fills: with which rule and parameters. ``place`` is where the file says so."""
+    """One field that a column fills: with which rule and parameters, ``when`` another column has certain values, and
+    from which ``part`` of the value. ``place`` is where the file says so."""
 
     field: str
     rule_name: str
     rule: Rule | ContextRule
     parameters: Parameters
+    when: Condition | None
+    part: Part | None
     place: Located
 
 
@@ -59,36 +73,6 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     takes: type
     outputs: tuple[Output, ...]
-    place: Located
-
-
-class KinDefinition(msgspec.Struct, frozen=True):
-    """Another person whom a row names beside a mention: ``fields`` maps the parts of `Kin` to the feed's fields."""
-
-    relation: Relation
-    fields: Mapping[str, str]
-    place: Located
-
-
-class EvidenceDefinition(msgspec.Struct, frozen=True):
-    """What tells who a mention is without describing the person: the feed's fields of it. ``ties`` are pairs of
-    ``<department>.<kind>`` and field."""
-
-    household: str | None = None
-    ties: tuple[tuple[str, str], ...] = ()
-    other_numbers: tuple[str, ...] = ()
-    other_names: tuple[str, ...] = ()
-    birth_order: str | None = None
-    kin: tuple[KinDefinition, ...] = ()
-
-
-class MentionDefinition(msgspec.Struct, frozen=True):
-    """A person whom a row mentions: which of the feed's fields holds which of the person's elements, and evidence."""
-
-    role: str
-    ordinal: int
-    elements: Mapping[str, str]
-    evidence: EvidenceDefinition
     place: Located
 
 
@@ -133,7 +117,7 @@ class Department(msgspec.Struct, frozen=True):
 def read_department(path: Path) -> Department:
     """Return the department of a feed file. Raises FeedError."""
     entries = read_yaml(path).fields(("department", "title", "source", "feeds"))
-    name = _name(entries["department"])
+    name = name_of(entries["department"])
     source = entries["source"].fields(("kind", "generation"), ("schema",))
     kind = _kind(source["kind"], SOURCE_KINDS)
     if (kind in DATABASE_KINDS) != ("schema" in source):
@@ -166,7 +150,7 @@ def _feed(department: str, source_kind: str, source_generation: int, place: Loca
         ("type", "title", "key", "freshness", "retention", "authority", "columns", "mentions"),
         ("table", "excluded", "source", "layout", "push"),
     )
-    kind = _name(entries["type"])
+    kind = name_of(entries["type"])
     if "source" in entries:
         own = entries["source"].fields(("kind", "generation"))
         source_kind = _kind(own["kind"], (FILE, PUSH))
@@ -193,7 +177,7 @@ def _feed(department: str, source_kind: str, source_generation: int, place: Loca
         key=key,
         columns=columns,
         excluded=_excluded(entries.get("excluded"), names),
-        mentions=_mentions(entries["mentions"], department),
+        mentions=read_mentions(entries["mentions"], department),
         authority=_authority(entries["authority"]),
         freshness=entries["freshness"].integer(1, MOST_SECONDS),
         retention=retention,
@@ -236,7 +220,7 @@ def _column(name: str, key: Located, value: Located) -> Column:
 
 
 def _output(place: Located) -> Output:
-    entries = place.fields(("field", "rule"), tuple(sorted(_PARAMETERS)))
+    entries = place.fields(("field", "rule"), (*sorted(_PARAMETERS), "when", "part"))
     rule_name = entries["rule"].text()
     rule = RULES.get(rule_name)
     if rule is None:
@@ -251,78 +235,32 @@ def _output(place: Located) -> Output:
         findings=_whole_texts(entries["findings"]) if "findings" in given else None,
         **{name: entries[name].text() for name in given - {"map", "findings"}},
     )
-    return Output(_name(entries["field"]), rule_name, rule, parameters, place)
-
-
-def _mentions(place: Located, department: str) -> tuple[MentionDefinition, ...]:
-    mentions = []
-    next_ordinal: dict[str, int] = {}
-    for item in place.items():
-        entries = item.fields(("role", "elements"), EVIDENCE)
-        role = _name(entries["role"])
-        # A role that is named again is the next person in it.
-        ordinal = next_ordinal.get(role, 0)
-        next_ordinal[role] = ordinal + 1
-        elements = _mention_elements(entries["elements"])
-        mentions.append(MentionDefinition(role, ordinal, elements, _evidence(entries, department), item))
-    if not mentions:
-        place.fail("a feed mentions at least one person")
-    return tuple(mentions)
-
-
-def _mention_elements(place: Located) -> dict[str, str]:
-    elements: dict[str, str] = {}
-    if place.is_mapping:
-        for element, key, value in place.entries():
-            elements[_person_element(element, key)] = _name(value)
-    else:
-        for item in place.items():
-            element = _person_element(item.text(), item)
-            if element in elements:
-                item.fail(f"'{element}' stands twice in this mention")
-            elements[element] = element
-    if not elements:
-        place.fail("a mention has at least one element")
-    return elements
-
-
-def _evidence(entries: Mapping[str, Located], department: str) -> EvidenceDefinition:
-    def names(entry: str) -> tuple[str, ...]:
-        return tuple(_name(item) for item in entries[entry].items()) if entry in entries else ()
-
-    def one(entry: str) -> str | None:
-        return _name(entries[entry]) if entry in entries else None
-
-    return EvidenceDefinition(
-        household=one("household"),
-        ties=_ties(entries["ties"], department) if "ties" in entries else (),
-        other_numbers=names("other_numbers"),
-        other_names=names("other_names"),
-        birth_order=one("birth_order"),
-        kin=tuple(_kin(item) for item in entries["kin"].items()) if "kin" in entries else (),
+    return Output(
+        field=name_of(entries["field"]),
+        rule_name=rule_name,
+        rule=rule,
+        parameters=parameters,
+        when=_when(entries["when"]) if "when" in entries else None,
+        part=_part(entries["part"], rule) if "part" in entries else None,
+        place=place,
     )
 
 
-def _ties(place: Located, department: str) -> tuple[tuple[str, str], ...]:
-    ties = []
-    for kind, key, value in place.entries():
-        if _TIE.fullmatch(kind) is None:
-            key.fail("a kind of number is wanted here, or <department>.<kind> for another department's")
-        prefix = kind if "." in kind else f"{department}.{kind}"
-        ties += [(prefix, _name(item)) for item in (value.items() if value.is_list else [value])]
-    return tuple(ties)
+def _when(place: Located) -> Condition:
+    conditions = list(place.entries())
+    if len(conditions) != 1:
+        place.fail("one column with the values that it must have is wanted here")
+    column, _, values = conditions[0]
+    texts = [item.text() for item in (values.items() if values.is_list else [values])]
+    return Condition(column, frozenset(texts))
 
 
-def _kin(place: Located) -> KinDefinition:
-    entries = place.fields(("relation",), KIN_PARTS)
-    relation = entries.pop("relation")
-    if relation.text() not in set(Relation):
-        relation.fail(f"'{relation.text()}' is no relation; known are {', '.join(Relation)}")
-    if not entries:
-        place.fail(f"at least one of {', '.join(KIN_PARTS)} is wanted here")
-    return KinDefinition(
-        Relation(relation.text()), {part: _name(value) for part, value in entries.items()}, place
-    )
+def _part(place: Located, rule: Rule | ContextRule) -> Part:
+    if rule.takes is not str or rule.gives == "strings":
+        place.fail("only a rule that reads one value from a text can read a part of it")
+    entries = place.fields(("by", "number", "of"))
+    of = entries["of"].integer(2, MOST_PARTS)
+    return Part(entries["by"].text(), entries["number"].integer(1, of), of)
 
 
 def _authority(place: Located) -> dict[str, int]:
@@ -332,7 +270,7 @@ def _authority(place: Located) -> dict[str, int]:
         place.fail("'default' is missing here: the rank of this feed for the elements that are not named")
     ranks = dict.fromkeys(PERSON_ELEMENTS, default[1])
     for name, (key, rank) in entries.items():
-        ranks[_person_element(name, key)] = rank
+        ranks[person_element(name, key)] = rank
     return ranks
 
 
@@ -344,12 +282,6 @@ def _excluded(place: Located | None, named: set[str]) -> dict[str, str]:
                 key.fail(f"column '{name}' is named above and excluded here; remove one")
             excluded[name] = value.text()
     return excluded
-
-
-def _person_element(name: str, place: Located) -> str:
-    if name not in PERSON_ELEMENTS:
-        place.fail(f"'{name}' is no element of a person; known are {', '.join(PERSON_ELEMENTS)}")
-    return name
 
 
 def _key_column(place: Located, columns: set[str]) -> str:
@@ -370,10 +302,3 @@ def _texts(place: Located) -> dict[str, str | None]:
 
 def _whole_texts(place: Located) -> dict[str, str]:
     return {name: value.text() for name, _, value in place.entries()}
-
-
-def _name(place: Located) -> str:
-    name = place.text()
-    if _NAME.fullmatch(name) is None:
-        place.fail("a name of lower-case letters, digits and underscores is wanted here")
-    return name

@@ -15,9 +15,17 @@ from avro.normalize import RESIDENT_ID, contradictions, is_valid_resident_id
 from avro.record import Finding, Mention, Record
 from avro.schema import SCHEMA_FOLDER
 from connectors.errors import FeedMismatchError
-from connectors.feeds._row import ID_NUMBER, ID_TYPE, NAME, compile_row, evidence, finding, mention_of
-from connectors.feeds.definition import DATABASE_KINDS, SELF, Department, FeedDefinition
-from connectors.feeds.plan import Check, ContextStep, MentionPlan, Step, plan_feed
+from connectors.feeds._row import (
+    ID_NUMBER,
+    ID_TYPE,
+    NAME,
+    compile_row,
+    finding,
+    mention_of,
+    with_broken,
+)
+from connectors.feeds.definition import DATABASE_KINDS, Department, FeedDefinition
+from connectors.feeds.plan import About, Check, ContextStep, MentionPlan, Step, fits, plan_feed
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -118,10 +126,11 @@ class Feed:
         """Do what the compiled reader does, column by column: for a row that it left, to say what is wrong with it."""
         unchanged = self._unchanged(change) if change.unchanged else ()
         raw, elements, findings = self._read(after, unchanged)
-        unchanged_elements = tuple(field for column in unchanged for field in self._fields_of[column])
-        record = self._record(
-            change, unchanged, unchanged_elements, self._people(elements, unchanged_elements), tuple(findings)
+        unchanged_elements = tuple(
+            dict.fromkeys(field for column in unchanged for field in self._fields_of[column])
         )
+        people, found = self._people(elements, unchanged_elements, tuple(findings))
+        record = self._record(change, unchanged, unchanged_elements, people, found)
         return Normalized(record, _encode(raw).decode(), elements)
 
     def _unchanged(self, change: Change) -> tuple[str, ...]:
@@ -134,7 +143,7 @@ class Feed:
         raw: dict[str, Any] = {}
         elements = dict(self._nothing)
         findings: list[Finding] = []
-        for column, takes, field, normalize, about in self._steps:
+        for column, takes, field, normalize, about, when in self._steps:
             try:
                 value = after[column]
             except KeyError:
@@ -144,11 +153,13 @@ class Feed:
             if type(value) is not takes and value is not None:
                 raise self._wrong_type(column, takes)
             raw[column] = value
+            if when is not None and not fits(after.get(when.column), when.values):
+                continue
             elements[field], issues = normalize(value)
             if issues:
                 findings += [finding(about, rule, value) for rule in issues]
-        for column, field, normalize_in, context, about in self._context_steps:
-            if column in raw:
+        for column, field, normalize_in, context, about, when in self._context_steps:
+            if column in raw and (when is None or fits(after.get(when.column), when.values)):
                 elements[field], issues = normalize_in(raw[column], elements[context])
                 if issues:
                     findings += [finding(about, rule, raw[column]) for rule in issues]
@@ -165,24 +176,32 @@ class Feed:
                 findings.append(finding(about, "contradicts_id_number", raw[column]))
         return raw, elements, findings
 
-    def _people(self, elements: Mapping[str, Any], unchanged: tuple[str, ...]) -> tuple[Mention, ...]:
+    def _people(
+        self, elements: Mapping[str, Any], unchanged: tuple[str, ...], findings: tuple[Finding, ...]
+    ) -> tuple[tuple[Mention, ...], tuple[Finding, ...]]:
         people = []
         for plan in self._mentions:
             values = [None if field is None else elements[field] for field in plan.fields]
             kept = tuple(name for name, field in plan.known if field in unchanged) if unchanged else ()
-            if plan.is_resident:
-                if values[ID_NUMBER] is not None:
+            number = values[ID_NUMBER]
+            if plan.is_resident or plan.is_open:
+                if number is not None and (plan.is_resident or is_valid_resident_id(number)):
                     values[ID_TYPE] = RESIDENT_ID
-                elif "id_number" in kept:
+                if "id_number" in kept:
                     kept = (*kept, "id_type")
-            if plan.role == SELF or kept or any(value is not None for value in values):
-                found = evidence(plan, elements, values[NAME], values[ID_NUMBER])
-                for name, fields in plan.evidence_of.items() if unchanged else ():
-                    # Made of several columns: as long as one of them was not sent, the whole is the stored one.
-                    if not fields.isdisjoint(unchanged):
-                        kept = (*kept, name)
-                people.append(mention_of(plan.role, plan.ordinal, *values, *found, kept))
-        return tuple(people)
+            if plan.needs and not any(
+                elements[field] is not None or field in unchanged for field in plan.needs
+            ):
+                continue
+            found, broken = plan.evidence.values(elements, values[NAME], number)
+            if broken:
+                findings = with_broken(findings, About("kin", plan.role, plan.ordinal), broken)
+            for name, fields in plan.evidence_of.items() if unchanged else ():
+                # Made of several columns: as long as one of them was not sent, the whole is the stored one.
+                if not fields.isdisjoint(unchanged):
+                    kept = (*kept, name)
+            people.append(mention_of(plan.role, plan.ordinal, *values, *found, kept))
+        return tuple(people), findings
 
     def _record(
         self,

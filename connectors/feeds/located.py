@@ -6,9 +6,10 @@ was written; what a text means is the reader's to say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -16,6 +17,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from connectors.errors import FeedError
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -95,6 +97,14 @@ class Located:
             if name not in found:
                 self.fail(f"'{name}' is missing here")
         return found
+
+
+def name_of(place: Located) -> str:
+    """Return the name of a feed, a field or a role that stands here. Raises FeedError."""
+    name = place.text()
+    if _NAME.fullmatch(name) is None:
+        place.fail("a name of lower-case letters, digits and underscores is wanted here")
+    return name
 
 
 def read_yaml(path: Path) -> Located:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,8 +15,9 @@ from avro.normalize.issues import NONE
 from avro.normalize.rules import ContextNormalizer, Normalizer
 from avro.record import EVIDENCE, PERSON_ELEMENTS
 from avro.schema import record_schema
-from connectors.feeds.definition import KIN_PARTS, FeedDefinition, MentionDefinition, Output
-from connectors.feeds.located import Located
+from connectors.feeds.definition import Condition, FeedDefinition, Output, Part
+from connectors.feeds.evidence import EvidencePlan, plan_evidence
+from connectors.feeds.mention import SELF, MentionDefinition
 
 _OWN: Final = "raw"  # the last of the fields that every record has
 
@@ -37,6 +38,7 @@ class Step(NamedTuple):
     field: str
     normalize: Normalizer
     about: About
+    when: Condition | None
 
 
 class ContextStep(NamedTuple):
@@ -47,43 +49,15 @@ class ContextStep(NamedTuple):
     normalize: ContextNormalizer
     context: str
     about: About
-
-
-class KinPlan(NamedTuple):
-    """Another person beside a mention: the feed's field, or None, for each of KIN_PARTS."""
-
-    relation: str
-    fields: tuple[str | None, ...]
-
-
-class EvidencePlan(NamedTuple):
-    """A mention's evidence: fields of the feed, each with the text that goes in front of its value where one does."""
-
-    household: tuple[str, str] | None
-    ties: tuple[tuple[str, str], ...]
-    other_numbers: tuple[str, ...]
-    other_names: tuple[str, ...]
-    birth_order: str | None
-    kin: tuple[KinPlan, ...]
-
-    def fields_of(self, name: str) -> frozenset[str]:
-        """Return the feed's fields that one of EVIDENCE is made of."""
-        match name:
-            case "household":
-                return frozenset(() if self.household is None else (self.household[1],))
-            case "ties":
-                return frozenset(field for _, field in self.ties)
-            case "kin":
-                return frozenset(field for kin in self.kin for field in kin.fields if field is not None)
-            case "birth_order":
-                return frozenset(() if self.birth_order is None else (self.birth_order,))
-        return frozenset(self.other_numbers if name == "other_numbers" else self.other_names)
+    when: Condition | None
 
 
 class MentionPlan(NamedTuple):
     """A mention: ``fields`` has the feed's field, or None, for each of PERSON_ELEMENTS; ``known`` those that have one;
-    ``evidence_of`` the fields behind each of EVIDENCE that the feed declares.
-    ``is_resident``: the number can only be a resident ID, and no field says the document's type."""
+    ``evidence_of`` the fields behind each of EVIDENCE that the feed declares. ``needs`` are the fields of which one
+    must have a value for the mention to be there, empty where none must.
+    No field says the document's type where ``is_resident`` (the number can only be a resident ID) or ``is_open`` (it is
+    one if it is a valid one)."""
 
     role: str
     ordinal: int
@@ -91,7 +65,9 @@ class MentionPlan(NamedTuple):
     known: tuple[tuple[str, str], ...]
     evidence: EvidencePlan
     evidence_of: Mapping[str, frozenset[str]]
+    needs: tuple[str, ...]
     is_resident: bool
+    is_open: bool
 
 
 class Check(NamedTuple):
@@ -135,10 +111,21 @@ def plan_feed(feed: str, definition: FeedDefinition, schemas: Path) -> Plan:
         nothing={
             name: [] if element.type is ElementType.STRINGS else None for name, element in fields.items()
         },
-        fields_of={
-            column.name: tuple(output.field for output in column.outputs) for column in definition.columns
-        },
+        fields_of=_fields_of(definition),
     )
+
+
+def _fields_of(definition: FeedDefinition) -> dict[str, tuple[str, ...]]:
+    """Return the fields that need a column: those that it fills, and those filled when it has certain values."""
+    outputs = [(column.name, output) for column in definition.columns for output in column.outputs]
+    return {
+        column.name: tuple(
+            output.field
+            for source, output in outputs
+            if source == column.name or (output.when is not None and output.when.column == column.name)
+        )
+        for column in definition.columns
+    }
 
 
 def _schema_elements(feed: str, definition: FeedDefinition, schemas: Path) -> dict[str, Element]:
@@ -209,26 +196,65 @@ def _steps(
 ) -> tuple[tuple[Step, ...], tuple[ContextStep, ...]]:
     steps = []
     context_steps = []
+    names = {column.name for column in definition.columns}
     for column in definition.columns:
         for output in column.outputs:
             about = abouts[output.field]
             normalize: Normalizer = _later
+            if output.when is not None and output.when.column not in names:
+                output.place.fail(f"when: column '{output.when.column}' is not among the feed's columns")
             if isinstance(output.rule, ContextRule):
                 context = getattr(output.parameters, output.rule.context)
+                if context is None:
+                    normalize = _parted(_without_context(output.rule.normalize), output.part)
+                    steps.append(Step(column.name, column.takes, output.field, normalize, about, output.when))
+                    continue
                 if context not in outputs or isinstance(outputs[context].rule, ContextRule):
                     output.place.fail(
                         f"{output.rule.context}: '{context}' is no field that a plain rule fills"
                     )
                 context_steps.append(
-                    ContextStep(column.name, output.field, output.rule.normalize, context, about)
+                    ContextStep(
+                        column.name,
+                        output.field,
+                        _parted(output.rule.normalize, output.part),
+                        context,
+                        about,
+                        output.when,
+                    )
                 )
             else:
                 try:
-                    normalize = output.rule.build(output.parameters)
+                    normalize = _parted(output.rule.build(output.parameters), output.part)
                 except ValueError as error:
                     output.place.fail(f"rule {output.rule_name}: {error}")
-            steps.append(Step(column.name, column.takes, output.field, normalize, about))
+            steps.append(Step(column.name, column.takes, output.field, normalize, about, output.when))
     return tuple(steps), tuple(context_steps)
+
+
+def fits(value: object, values: frozenset[str]) -> bool:
+    """Say whether a column's value is one of those of a condition."""
+    return value is not None and str(value).strip() in values
+
+
+def _without_context(normalize: ContextNormalizer) -> Normalizer:
+    return lambda value: normalize(value, None)
+
+
+def _parted(
+    normalize: Callable[..., tuple[Any, Issues]], part: Part | None
+) -> Callable[..., tuple[Any, Issues]]:
+    """Return the normalizer of one part of a text; the last one notes that there are more."""
+    if part is None:
+        return normalize
+    by, index, of = part.by, part.number - 1, part.of
+
+    def read(value: str | None, *context: Any) -> tuple[Any, Issues]:
+        parts = value.split(by) if value is not None else []
+        found, issues = normalize(parts[index] if index < len(parts) else None, *context)
+        return found, (*issues, "too_many_parts") if index == of - 1 and len(parts) > of else issues
+
+    return read
 
 
 def _later(value: object) -> tuple[None, Issues]:
@@ -240,7 +266,10 @@ def _mention(
     mention: MentionDefinition, outputs: Mapping[str, Output], fields: Mapping[str, Element], department: str
 ) -> MentionPlan:
     number = mention.elements.get("id_number")
-    evidence = _evidence(mention, fields, department)
+    evidence = plan_evidence(mention, fields, department)
+    untyped = number is not None and "id_type" not in mention.elements
+    rule_name = outputs[number].rule_name if number is not None else ""
+    wanted = mention.needs or (() if mention.role == SELF else tuple(mention.elements))
     declared = {name: evidence.fields_of(name) for name in EVIDENCE}
     return MentionPlan(
         role=mention.role,
@@ -249,63 +278,9 @@ def _mention(
         known=tuple(mention.elements.items()),
         evidence=evidence,
         evidence_of={name: used for name, used in declared.items() if used},
-        is_resident=number is not None
-        and "id_type" not in mention.elements
-        and outputs[number].rule_name == "resident_id",
-    )
-
-
-# What the element of a field must be for the field to be this kind of evidence. Numbers that a source gives to a
-# person's file are of many elements: any text is one.
-_NAMES: Final = frozenset(("name", "former_name"))
-_EVIDENCE_ELEMENTS: Final[Mapping[str, frozenset[str]]] = {
-    "household": frozenset(("household_number",)),
-    "other_names": _NAMES,
-    "birth_order": frozenset(("birth_order",)),
-}
-_KIN_ELEMENTS: Final[Mapping[str, frozenset[str]]] = {
-    "name": _NAMES,
-    **{part: frozenset((part,)) for part in KIN_PARTS if part != "name"},
-}
-
-
-def _evidence(mention: MentionDefinition, fields: Mapping[str, Element], department: str) -> EvidencePlan:
-    given = mention.evidence
-
-    def fit(name: str, field: str, wanted: frozenset[str] | None, place: Located) -> str:
-        element = fields.get(field)
-        if element is None:
-            place.fail(f"{name}: field '{field}' is not in the feed's Avro schema")
-        if element.type is not ElementType.STRING if wanted is None else element.name not in wanted:
-            needs = "a text" if wanted is None else " or ".join(sorted(wanted))
-            place.fail(
-                f"{name} cannot be field '{field}', whose element is '{element.name}': {needs} is wanted"
-            )
-        return field
-
-    def fitting(name: str, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(fit(name, field, _EVIDENCE_ELEMENTS.get(name), mention.place) for field in names)
-
-    return EvidencePlan(
-        household=(f"{department}|", fitting("household", (given.household,))[0])
-        if given.household
-        else None,
-        ties=tuple((f"{kind}|", fit("ties", field, None, mention.place)) for kind, field in given.ties),
-        other_numbers=fitting("other_numbers", given.other_numbers),
-        other_names=fitting("other_names", given.other_names),
-        birth_order=fitting("birth_order", (given.birth_order,))[0] if given.birth_order else None,
-        kin=tuple(
-            KinPlan(
-                kin.relation.value,
-                tuple(
-                    fit(f"kin {part}", kin.fields[part], _KIN_ELEMENTS[part], kin.place)
-                    if part in kin.fields
-                    else None
-                    for part in KIN_PARTS
-                ),
-            )
-            for kin in given.kin
-        ),
+        needs=tuple(mention.elements[element] for element in wanted),
+        is_resident=untyped and rule_name == "resident_id",
+        is_open=untyped and rule_name == "document_number",
     )
 
 
