@@ -65,7 +65,8 @@ class Demo:
 
     def __init__(self, plan: Plan, catalog: Catalog, say: Callable[[str], None]) -> None:
         self._plan = plan
-        self._catalog = catalog
+        self._feeds = catalog
+        self._catalog = hub.on_this_machine(catalog)
         self._say = say
         self._began = time.monotonic()
         self._first_person = 0.0
@@ -79,12 +80,12 @@ class Demo:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
         self.stack.start()
         self.stack.ensure_databases(captured_departments(self._catalog))
-        hub.create_topics(self.stack, self._catalog)
+        hub.create_topics(self.stack, self._feeds)
         # The hub's processes load while the sources are filled.
         beginning = self.stack.begin(hub.hub_specs(self._plan.data, self.stack.ports))
         hub.create_tables(self.stack, self._catalog)
         self._fill()
-        hub.prepare(self.stack, self._catalog, say=self._say)
+        hub.prepare(self.stack, self._feeds, say=self._say)
         self.stack.wait_ready(beginning)
         self.stack.publish()
         while not self.stopping.is_set() and not self.query("SELECT count() AS n FROM persons")[0]["n"]:

@@ -16,6 +16,7 @@ from connectors.debezium import Capture, CapturedTable, Source
 from connectors.errors import TransientError
 from connectors.feeds import Catalog, Feed
 from connectors.simulate import schema as simulated
+from connectors.simulate.tables import TABLES
 from connectors.stack import HUB, LocalStack, ProcessSpec
 from connectors.stack import connect as connect_process
 from streams.schemas import captured_departments, department_names
@@ -23,6 +24,12 @@ from streams.schemas import captured_departments, department_names
 HEALTH_SECONDS: Final = 3.0
 
 Say = Callable[[str], None]
+
+
+def on_this_machine(catalog: Catalog) -> Catalog:
+    """Return the catalogue of the feeds whose tables the databases of this machine have: those that are simulated."""
+    here = {(table.department, table.name) for table in TABLES}
+    return catalog.only(lambda feed: feed.is_captured and (feed.department, feed.table) in here)
 
 
 def captured_tables(catalog: Catalog, department: str) -> tuple[CapturedTable, ...]:
@@ -40,13 +47,14 @@ def prepare(
     stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON, say: Say = lambda _: None
 ) -> None:
     """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
+    here = on_this_machine(catalog)
     say("databases")
-    stack.ensure_databases(captured_departments(catalog))
-    create_tables(stack, catalog)
+    stack.ensure_databases(captured_departments(here))
+    create_tables(stack, here)
     say("topics")
     create_topics(stack, catalog)
     say("connectors")
-    capture_departments(stack, catalog, captured_departments(catalog), capture)
+    capture_departments(stack, here, captured_departments(here), capture)
 
 
 def create_topics(stack: LocalStack, catalog: Catalog) -> None:
@@ -167,5 +175,6 @@ __all__ = [
     "create_topics",
     "delivered_topics",
     "hub_specs",
+    "on_this_machine",
     "prepare",
 ]

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Response
 
 from connectors import debezium, endpoints
 from connectors.errors import ConnectorError
-from monitoring.status import Evidence, StatusBoard
+from monitoring.status import Evidence, SourceStatus, StatusBoard
 from streams.settings import Settings
 from streams.sink import SourceBoard
 
@@ -33,15 +33,17 @@ class Watch:
         self._departments = departments
         self._shared = shared
         self._board = StatusBoard()
+        self._expected: frozenset[str] = frozenset()
         self.router = APIRouter()
         self.router.add_api_route(
             "/v1/status", self._answer, methods=["GET"], summary="State of every source"
         )
 
     def _answer(self) -> Response:
-        return Response(
-            msgspec.json.encode({"sources": self._board.sources()}), media_type="application/json"
-        )
+        return Response(msgspec.json.encode({"sources": self._sources()}), media_type="application/json")
+
+    def _sources(self) -> list[SourceStatus]:
+        return [source for source in self._board.sources() if source.department in self._expected]
 
     async def run(self) -> None:
         """Gather until cancelled."""
@@ -53,7 +55,9 @@ class Watch:
         connectors = self._connectors()
         running = endpoints.load(self._settings.data)
         sources = running.sources if running is not None else {}
-        for department in self._departments:
+        # On one machine it is known which sources run; elsewhere every captured department is expected to.
+        self._expected = frozenset(name for name in self._departments if not sources or name in sources)
+        for department in self._expected:
             state = None if connectors is None else connectors.get(department, "missing")
             self._board.update(
                 department,
@@ -66,7 +70,7 @@ class Watch:
                 ),
             )
         noted = time.time_ns() // 1000
-        for source in self._board.sources():
+        for source in self._sources():
             self._shared.states[source.department] = (source.state.value, source.since, noted)
 
     def _connectors(self) -> dict[str, str] | None:

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from avro.normalize.issues import NONE, Issues
-from avro.normalize.text import HAN, fold
+from avro.normalize.text import HAN, fold, squeeze
 
 MIDDLE_DOT: Final = "\u00b7"
 
@@ -116,3 +116,15 @@ def _is_placeholder(text: str, newborn: bool) -> bool:
     if text in _PLAIN_PLACEHOLDERS or _PLACEHOLDER.search(text) is not None:
         return True
     return newborn and _NEWBORN.fullmatch(text) is not None
+
+
+_HER_CHILD: Final = re.compile(r"(.{2,})之[子女][0-9一二三四甲乙丙丁]?")
+
+
+def normalize_mothers_name(value: str | None) -> tuple[str | None, Issues]:
+    """Return the mother's name out of what stands for her newborn's (李秀英之子), null for every other name.
+
+    Without findings: the column is read as a name as well.
+    """
+    match = None if value is None else _HER_CHILD.fullmatch(squeeze(value))
+    return (None if match is None else normalize_name(match[1])[0]), NONE

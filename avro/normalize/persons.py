@@ -49,7 +49,7 @@ def persons_reader(
     def read(text: str) -> Persons:
         try:
             entries = _decode(text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return (), (("unreadable_json", text),)
         if entries is None:
             return (), ()

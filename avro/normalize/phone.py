@@ -51,3 +51,19 @@ def normalize_phone(value: str | None) -> tuple[str | None, Issues]:
     if foreign is not None:
         return f"+{foreign[1]}", NONE
     return None, ("malformed_phone",)
+
+
+def normalize_phones(value: list[object] | None) -> tuple[str | None, Issues]:
+    """Return the first number of a list of texts, and the findings of those before it."""
+    issues: list[str] = []
+    for item in value or ():
+        if item is None:
+            continue
+        if not isinstance(item, str):
+            issues.append("malformed_phone")
+            continue
+        number, found = normalize_phone(item)
+        issues += found
+        if number is not None:
+            return number, tuple(issues)
+    return None, tuple(issues)

@@ -7,6 +7,7 @@ looked up to note what no division ever had: codes are abolished, reused, and ne
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -189,3 +190,17 @@ def _birth_date(digits: str) -> int | None:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).toordinal() - EPOCH
     except ValueError:
         return None
+
+
+def inner_resident_id(after: str) -> Callable[[str | None], tuple[str | None, Issues]]:
+    """Return a reader of the resident ID number within a longer one: the 18 characters behind the text ``after``, with
+    which the number begins. Null where there is no valid one; without findings: the number itself is no ID number.
+    """
+    start, end = len(after), len(after) + LENGTH
+
+    def read(value: str | None) -> tuple[str | None, Issues]:
+        text = "" if value is None else squeeze(value).upper()
+        number = text[start:end]
+        return (number if text.startswith(after) and is_valid(number) else None), NONE
+
+    return read

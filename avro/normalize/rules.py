@@ -30,9 +30,9 @@ from avro.normalize.date import (
 )
 from avro.normalize.document import normalize_certificate, normalize_document, normalize_mothers_number
 from avro.normalize.issues import NONE, Issues, finding_rules, remembering
-from avro.normalize.name import normalize_damaged_name, normalize_name
+from avro.normalize.name import normalize_damaged_name, normalize_mothers_name, normalize_name
 from avro.normalize.organisation import normalize_credit_code
-from avro.normalize.phone import normalize_phone
+from avro.normalize.phone import normalize_phone, normalize_phones
 from avro.normalize.place import (
     normalize_community_of_address,
     normalize_division_of_address,
@@ -40,7 +40,7 @@ from avro.normalize.place import (
 )
 from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
 from avro.normalize.range import normalize_first_day, normalize_last_day
-from avro.normalize.resident_id import normalize_resident_id
+from avro.normalize.resident_id import inner_resident_id, normalize_resident_id
 from avro.normalize.text import normalize_label, normalize_text
 from avro.normalize.time import (
     BEIJING,
@@ -62,7 +62,7 @@ class Parameters(msgspec.Struct, frozen=True):
     ``list``: a code list. ``map``: source value → code, or an empty text for unknown. ``findings``: source value →
     finding rule that it leaves. ``document``: the feed's field with the document's type. ``unit``: of a count of time.
     ``zone``: Beijing or UTC. ``newborn``: names of babies. ``calendar``: the feed's field with the date's calendar.
-    ``bound``: first or last day of a period.
+    ``bound``: first or last day of a period. ``after``: what stands before a number within another.
     """
 
     list: str | None = None
@@ -74,6 +74,7 @@ class Parameters(msgspec.Struct, frozen=True):
     newborn: str | None = None
     calendar: str | None = None
     bound: str | None = None
+    after: str | None = None
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -183,6 +184,14 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "name": Rule(str, "string", _name, optional=frozenset(("newborn",))),
     "damaged_name": Rule(str, "string", _always(normalize_damaged_name), is_companion=True),
     "resident_id": Rule(str, "string", _always(normalize_resident_id)),
+    "mothers_name": Rule(str, "string", _always(normalize_mothers_name), is_companion=True),
+    "inner_id": Rule(
+        str,
+        "string",
+        lambda parameters: inner_resident_id(parameters.after or ""),
+        optional=frozenset(("after",)),
+        is_companion=True,
+    ),
     "document_number": ContextRule(
         str, "string", normalize_document, "document", optional=frozenset(("document",))
     ),
@@ -191,6 +200,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "code": Rule(str, "string", _code, frozenset(("list",)), frozenset(("map", "findings"))),
     "division": Rule(str, "string", _division),
     "phone": Rule(str, "string", _always(normalize_phone)),
+    "phones": Rule(list, "string", _always(normalize_phones)),
     "label": Rule(str, "string", _always(normalize_label)),
     "address": Rule(str, "string", _always(normalize_address)),
     "division_of_address": Rule(str, "string", _always(normalize_division_of_address), is_companion=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +69,12 @@ class Catalog:
                 feeds[feed.id] = feed
                 topics[feed.topic] = feed.id
         return cls(tuple(departments.values()), tuple(feeds.values()))
+
+    def only(self, wanted: Callable[[Feed], bool]) -> Catalog:
+        """Return the catalogue of the feeds that are ``wanted``, and of the departments that have one of them."""
+        feeds = tuple(filter(wanted, self.feeds))
+        names = {feed.department for feed in feeds}
+        return Catalog(tuple(each for each in self.departments if each.name in names), feeds)
 
     def by_id(self, feed: str) -> Feed:
         """Return the feed ``<department>.<type>``. Raises FeedError when there is none."""

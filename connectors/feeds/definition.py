@@ -16,7 +16,7 @@ from connectors.feeds.located import Located, name_of, read_yaml
 from connectors.feeds.mention import MentionDefinition, person_element, read_mentions
 from connectors.files.layout import Layout, field_names, read_layout
 
-DATABASE_KINDS: Final = ("postgresql",)
+DATABASE_KINDS: Final = ("postgresql", "mariadb")
 """Kinds of source whose tables Debezium captures."""
 
 FILE: Final = "file"

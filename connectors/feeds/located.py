@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml
+from yaml import MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode, YAMLError
 
 from connectors.errors import FeedError
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+# libyaml's parser takes a tenth of the time of the one in Python, which a platform without the wheel has.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL_TAG = "tag:yaml.org,2002:null"
 
 
@@ -54,7 +55,7 @@ class Located:
         """Return the text as it was written, None for ``null`` and ``~``."""
         if not isinstance(self._node, ScalarNode):
             self.fail("a single text is wanted here, not a list or a mapping")
-        if self._node.tag == _NULL_TAG and self._node.style is None:
+        if self._node.tag == _NULL_TAG and not self._node.style:
             return None
         return str(self._node.value)
 
@@ -116,7 +117,7 @@ def read_yaml(path: Path) -> Located:
             f"{path}: cannot be read: {type(error).__name__}; is it UTF-8, may you read it?"
         ) from error
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = yaml.compose(text, _LOADER)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1

@@ -18,7 +18,7 @@ from streams import topics
 from streams.app import Gathering
 from streams.caretaker import Caretaker
 from streams.process import Process, check_topics
-from streams.schemas import TopicSchemas, department_names
+from streams.schemas import TopicSchemas, captured_departments, department_names
 from streams.settings import Settings
 from streams.sink import SinkAgent, SourceBoard, feed_tables
 from streams.watch import Watch
@@ -38,7 +38,7 @@ async def run(settings: Settings, catalog: Catalog) -> int:
     for change in store.changes:
         log.info("store changed", change=change)
     board = SourceBoard()
-    watch = Watch(settings, department_names(catalog), board)
+    watch = Watch(settings, captured_departments(catalog), board)
     api.include_router(watch.router)
     api.include_router(store.router)
     process = Process("store", http, health)

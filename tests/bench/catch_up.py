@@ -43,7 +43,8 @@ def processor_seconds(running: RunningHub) -> dict[str, float]:
 
 def run(people: int, capture: Capture) -> dict[str, object]:
     """Return the figures of one run."""
-    catalog = Catalog.load(None)
+    feeds = Catalog.load(None)
+    catalog = hub.on_this_machine(feeds)
     with tempfile.TemporaryDirectory(prefix="renkou-bench-") as folder:
         Path(folder).chmod(0o711)
         with LocalStack(Path(folder) / "hub") as stack:
@@ -51,7 +52,7 @@ def run(people: int, capture: Capture) -> dict[str, object]:
             stack.ensure_databases(department_names(catalog))
             sources = {department: stack.dsn(department) for department in department_names(catalog)}
             Simulator(sources, people, 1, Path(folder) / "truth").load()
-            hub.prepare(stack, catalog, capture)
+            hub.prepare(stack, feeds, capture)
             rows = sum(hub.count_rows(stack, catalog).values())
             topics = [feed.topic for feed in catalog.feeds]
             started = time.monotonic()

@@ -13,10 +13,11 @@ from connectors.feeds import Catalog
 from connectors.feeds.source_check import check_source
 from connectors.simulate import schema
 from connectors.stack import LocalStack
+from streams.hub import on_this_machine
 
 pytestmark = pytest.mark.stack
 
-CATALOG = Catalog.load()
+CATALOG = on_this_machine(Catalog.load())
 
 
 @pytest.fixture(params=[department.name for department in CATALOG.departments])

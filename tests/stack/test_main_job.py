@@ -76,10 +76,11 @@ def hub(stack_folder: Path) -> Iterator[RunningHub]:
     # A stack of its own: the connectors' names are the hub's, and other tests kill parts of theirs.
     with LocalStack(stack_folder / "main") as stack:
         stack.start()
-        catalog = Catalog.load(None)
+        feeds = Catalog.load(None)
+        catalog = hub_on_one_machine.on_this_machine(feeds)
         stack.ensure_databases(department_names(catalog))
         hub_on_one_machine.create_tables(stack, catalog)
-        hub_on_one_machine.create_topics(stack, catalog)
+        hub_on_one_machine.create_topics(stack, feeds)
         # The others first: a slot waits for the open transactions of all databases of the server.
         hub_on_one_machine.capture_departments(stack, catalog, ["health", "hrss"])
         police = stack.dsn("police")

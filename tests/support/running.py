@@ -74,4 +74,4 @@ def running_hub(data: Path, capture: Capture = Capture.JSON) -> Iterator[Running
         hub.prepare(stack, catalog, capture)
         stack.add(hub.hub_specs(data, stack.ports))
         stack.publish()
-        yield RunningHub(stack, catalog)
+        yield RunningHub(stack, hub.on_this_machine(catalog))
