@@ -2,11 +2,25 @@
 
 From the truth to the tables: `families` and `people` (who there is) → `views` (how each department recorded them)
 → `loader` (COPY) and `changer` (transactions as values) → `executor` → PostgreSQL. `truth` writes beside them who
-every row is about.
+every row is about. `capture` and `events` write the same as Kafka would hold it, without any database.
 """
 
+from connectors.simulate.events import TRUTH, Written
+from connectors.simulate.events import write as write_events
 from connectors.simulate.loader import Filled
+from connectors.simulate.population import Population
+from connectors.simulate.profiles import PROFILES
 from connectors.simulate.simulator import Pace, Simulator
 from connectors.simulate.tables import DEPARTMENTS
 
-__all__ = ["DEPARTMENTS", "Filled", "Pace", "Simulator"]
+__all__ = [
+    "DEPARTMENTS",
+    "PROFILES",
+    "TRUTH",
+    "Filled",
+    "Pace",
+    "Population",
+    "Simulator",
+    "Written",
+    "write_events",
+]

@@ -20,7 +20,20 @@ def words(text: str) -> tuple[str, ...]:
 
 
 class Dice(Random):
-    """A seeded generator. The bias of its bounded draws is below 2**-30: nothing here comes near noticing it."""
+    """A seeded generator. The bias of its bounded draws is below 2**-30: nothing here comes near noticing it.
+
+    ``noise`` multiplies how often a department errs: 1 in an ordinary province.
+    """
+
+    noise = 1.0
+
+    def chance(self, share: float) -> bool:
+        """Return true in a share of the cases."""
+        return self.random() < share
+
+    def errs(self, share: float) -> bool:
+        """Return true where a clerk errs who does so in a share of the cases, in an ordinary province."""
+        return self.random() < share * self.noise
 
     def below(self, limit: int) -> int:
         """Return a number from 0 to ``limit`` - 1."""

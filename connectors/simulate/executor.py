@@ -12,7 +12,7 @@ import psycopg
 from connectors.errors import TerminalError
 from connectors.simulate.loader import stamps
 from connectors.simulate.schema import connect
-from connectors.simulate.tables import Stamp, Table, Value
+from connectors.simulate.tables import Key, Stamp, Table, Value
 from connectors.simulate.transactions import Effect, Operation, Transaction, Verb
 
 _COMMIT_DURABLY: Final = "SET synchronous_commit = on"
@@ -111,11 +111,11 @@ class Executor:
     def _committed(self, department: str, transactions: list[Transaction]) -> int:
         """Return how many of the department's transactions are committed."""
         effects = [[e for o in t.operations for e in o.effects] for t in transactions]
-        expected: dict[tuple[Table, str], Stamp | None] = {}
+        expected: dict[tuple[Table, tuple[str, ...]], Stamp | None] = {}
         for effect in (effect for own in reversed(effects) for effect in reversed(own)):
             expected[_place(effect)] = effect.before
-        found: dict[tuple[Table, str], Stamp | None] = dict.fromkeys(expected)
-        keys: dict[Table, list[str | int]] = defaultdict(list)
+        found: dict[tuple[Table, tuple[str, ...]], Stamp | None] = dict.fromkeys(expected)
+        keys: dict[Table, list[Key]] = defaultdict(list)
         for table, key in expected:
             keys[table].append(key)
         for table, wanted in keys.items():
@@ -170,7 +170,10 @@ class Executor:
 def _statement(operation: Operation) -> str:
     """Return the operation in SQL. All names and values are this package's own; quoting is still complete."""
     table, values = operation.table, map(_literal, operation.values)
-    where = f"{table.column(table.key)} = {_literal(operation.key)}"
+    where = " AND ".join(
+        f"{table.column(name)} = {_literal(value)}"
+        for name, value in zip(table.key, operation.key, strict=True)
+    )
     if operation.verb is Verb.INSERT:
         columns = ", ".join(map(table.column, operation.fields))
         return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join(values)})"  # noqa: S608
@@ -187,12 +190,13 @@ def _literal(value: Value) -> str:
         return "NULL"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'"
+    assert isinstance(value, str), "files are not executed"
     return "'" + value.replace("'", "''") + "'"
 
 
-def _place(effect: Effect) -> tuple[Table, str]:
-    return effect.table, str(effect.key)
+def _place(effect: Effect) -> tuple[Table, tuple[str, ...]]:
+    return effect.table, tuple(map(str, effect.key))

@@ -19,6 +19,7 @@ from connectors.simulate.people import (
     Kin,
     Kind,
     Outsider,
+    Paper,
     Person,
     Status,
     book_number,
@@ -34,8 +35,15 @@ DE_FACTO_SHARE: Final = 0.03
 """Couples who never registered."""
 AWAY_SHARE: Final = 0.012
 """Hukou people who live in another province; with the permits it sets the two counts of residents 10-20 % apart."""
-DEAD_SHARE: Final = 0.06
-"""Of those of 70 and over, who died lately and whose file says so."""
+DEAD_SHARE: Final = 0.14
+"""Of those of 70 and over, who died in the last years and whose file says so."""
+DEAD_EARLY_SHARE: Final = 0.005
+FOREIGN_SHARE: Final = 0.02
+"""Migrant parties of one foreigner, or one person from Hong Kong, Macao or Taiwan."""
+FORMER_SPOUSE_SHARE: Final = 0.55
+"""Divorced people whose marriage and divorce were registered in the province."""
+TEACHER_SHARE: Final = 0.035
+"""Of those in work."""
 RENAMED_SHARE: Final = 0.02
 UNREGISTERED_SHARE: Final = 0.05
 """Babies in their first year without hukou yet."""
@@ -46,12 +54,20 @@ collide with somebody whose family is not at hand."""
 
 _WORKPLACES: Final = words("机械 纺织 电子 商贸 建筑 物流 食品 餐饮 教育 医药 农业 运输 服务 装饰 印刷 化工")
 _FIRMS: Final = words("宏达 永兴 华泰 金源 新城 长风 远航 恒信 万和 嘉禾 天成 瑞丰")
+_SCHOOLS: Final = words("第一中学 第二中学 实验小学 育才小学 外国语学校 职业高级中学")
 _EDUCATION: Final = Weighted(("10", "20", "30", "40", "60", "70", "80", "90"), (2, 18, 16, 8, 16, 26, 12, 2))
 
 
-def random_for(seed: int, stream: str, kind: Kind, index: int, salt: int = 0) -> Dice:
+def random_for(seed: int, stream: str, kind: Kind, index: int, salt: int = 0, noise: float = 1.0) -> Dice:
     """Return the generator of one family for one purpose; purposes do not disturb each other."""
-    return Dice(f"{seed}/{stream}/{kind}/{index}/{salt}")
+    dice = Dice(f"{seed}/{stream}/{kind}/{index}/{salt}")
+    dice.noise = noise
+    return dice
+
+
+def is_teacher(person: Person) -> bool:
+    """Whether the person works at a school."""
+    return person.workplace is not None and person.workplace.endswith(_SCHOOLS)
 
 
 def make(seed: int, kind: Kind, index: int, *, salt: int = 0, late: bool = False) -> Family:
@@ -107,7 +123,9 @@ class _Maker:
     def migrants(self) -> Family:
         rng = self.rng
         shape = _PARTIES.draw(rng)
-        if shape == "alone":
+        if rng.random() < FOREIGN_SHARE:
+            self._foreigner()
+        elif shape == "alone":
             person = self._adult(rng.one((1, 1, 2)), rng.between(17, 60), "01")
             person.status = (
                 Status.SINGLE if person.age() < 26 else rng.one((Status.SINGLE, Status.FIRST, Status.FIRST))
@@ -128,8 +146,8 @@ class _Maker:
         rng = self.rng
         for person in family.persons:
             age = person.age()
-            if age >= 70 and rng.random() < DEAD_SHARE:
-                person.died = BASE_DATE - timedelta(days=rng.between(20, 700))
+            if rng.random() < (DEAD_SHARE if age >= 70 else DEAD_EARLY_SHARE if age >= 18 else 0):
+                person.died = BASE_DATE - timedelta(days=rng.between(20, 2200 if age >= 70 else 900))
                 if isinstance(person.spouse, Person):
                     person.spouse.status = Status.WIDOWED
             if 17 <= age < 60 and rng.random() < AWAY_SHARE * 1.7:
@@ -139,6 +157,40 @@ class _Maker:
                 person.former_name = person.name[:1] + names.given_name(rng, person.sex, person.birth.year)
             if age == 0 and rng.random() < UNREGISTERED_SHARE:
                 person.registered = False
+            if person.status is Status.DIVORCED and rng.random() < FORMER_SPOUSE_SHARE:
+                family.others.append(self._former_spouse(person))
+
+    def _former_spouse(self, person: Person) -> Person:
+        """Somebody whom the person was married to, and who has their hukou elsewhere."""
+        rng = self.rng
+        other = self._person(
+            3 - person.sex,
+            self._birth(max(20, person.age() + rng.between(-4, 5))),
+            "97",
+            self.ethnicity,
+            None,
+        )
+        self.family.persons.remove(other)
+        other.ident = f"{self.family.kind}{self.family.index:08d}-x{len(self.family.others)}"
+        other.home = address_in(rng, outside_county(rng))
+        other.status, other.away, other.registered = Status.DIVORCED, True, False
+        # What once was: only the registrations of marriage and divorce look at it.
+        other.spouse = person
+        return other
+
+    def _foreigner(self) -> None:
+        """Somebody who works here and has no Chinese ID card."""
+        rng = self.rng
+        person = self._adult(rng.one((1, 1, 2)), rng.between(23, 58), "01")
+        person.paper = rng.one((Paper.PASSPORT, Paper.PASSPORT, Paper.HK_MACAO, Paper.TAIWAN))
+        if person.paper is Paper.PASSPORT:
+            person.name = names.foreign_name(rng, person.sex)
+            person.id_number = f"{rng.one('KLMNPRTX')}{rng.below(10**8):08d}"
+            person.ethnicity = names.FOREIGN
+        elif person.paper is Paper.HK_MACAO:
+            person.id_number = f"{rng.one('HM')}{rng.below(10**8):08d}"
+        else:
+            person.id_number = f"{rng.below(10**8):08d}"
 
     def _alone(self) -> None:
         rng = self.rng
@@ -179,6 +231,8 @@ class _Maker:
                 child.relation = "20" if count == 1 else f"2{min(len(made) + 1, 6)}"
             else:
                 child.relation = "30" if count == 1 else f"3{min(len(made) + 1, 6)}"
+            if twin:
+                child.is_twin = made[-1].is_twin = True
             made.append(child)
             age -= 0 if twin else rng.between(1, 6)
             if age < 0:
@@ -218,7 +272,9 @@ class _Maker:
         person.mother = self._outsider(2, person.birth.year - 25)
         if 18 <= age < 60 and rng.random() < 0.7:
             person.workplace = (
-                f"{self.address.county.city[:2]}{rng.one(_FIRMS)}{rng.one(_WORKPLACES)}有限公司"
+                f"{self.address.county.city}{rng.one(_SCHOOLS)}"
+                if rng.random() < TEACHER_SHARE
+                else f"{self.address.county.city[:2]}{rng.one(_FIRMS)}{rng.one(_WORKPLACES)}有限公司"
             )
         return person
 
@@ -230,7 +286,7 @@ class _Maker:
             area = self.origin.code
         while True:
             number = id_number(area, birth, self._serial(sex))
-            if all(number != other.id_number for other in self.family.persons):
+            if all(number != other.id_number for other in (*self.family.persons, *self.family.others)):
                 break
         person = Person(
             ident=f"{self.family.kind}{self.family.index:08d}-{len(self.family.persons)}",

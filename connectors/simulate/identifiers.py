@@ -18,6 +18,9 @@ _PREFIXES: Final = ("142", "143", "154", "161", "163", "164", "168", "169", "194
 _LANDLINE: Final = "0390"
 """An area code of the right form that no city has."""
 
+_CREDIT: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+"""GB 32100: letters that cannot be taken for digits."""
+
 _FULL_WIDTH: Final = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
 
 
@@ -88,16 +91,17 @@ def missing_id(rng: Dice) -> str | None:
 
 def spelled_id(rng: Dice, number: str, birth: date, habits: IdHabits) -> str | None:
     """Return the ID number as the department has it; 15 digits only for those born before 1999."""
-    draw = rng.random()
+    # Errors multiply in a careless province; ways to write a right number do not.
+    draw = rng.random() / rng.noise
     if draw < habits.missing:
         return missing_id(rng)
     draw -= habits.missing
+    if draw < habits.mistyped:
+        return mistyped(rng, number)
+    draw = rng.random()
     if draw < habits.fifteen:
         return fifteen(number) if birth.year < 1999 else number
     draw -= habits.fifteen
-    if draw < habits.mistyped:
-        return mistyped(rng, number)
-    draw -= habits.mistyped
     if draw < habits.full_width:
         return number.translate(_FULL_WIDTH)
     draw -= habits.full_width
@@ -106,6 +110,17 @@ def spelled_id(rng: Dice, number: str, birth: date, habits: IdHabits) -> str | N
     if number.endswith("X") and rng.random() < habits.lower_x:
         return number.lower()
     return number
+
+
+def certain_id(rng: Dice, number: str, birth: date, habits: IdHabits) -> str:
+    """Return the number as a department has it that takes no paper without one."""
+    return spelled_id(rng, number, birth, habits) or number
+
+
+def credit_code(body: str) -> str:
+    """Return the unified social credit code of its first 17 characters (GB 32100): base 31 with a check character."""
+    remainder = sum(_CREDIT.index(character) * pow(3, place, 31) for place, character in enumerate(body)) % 31
+    return body + _CREDIT[(31 - remainder) % 31]
 
 
 def mistyped(rng: Dice, number: str) -> str:

@@ -17,7 +17,7 @@ import psycopg
 from connectors.errors import TerminalError, TransientError
 from connectors.simulate.population import Population
 from connectors.simulate.schema import connect
-from connectors.simulate.tables import TABLES, Entry, Stamp, Table
+from connectors.simulate.tables import TABLES, Entry, Key, Stamp, Table
 from connectors.simulate.truth import Truth
 
 PROGRESS_EVERY: Final = 500
@@ -53,7 +53,7 @@ def fill(
         if full and truth.is_new:
             raise TerminalError(_something_else(next(iter(full))))
         truth.begin()
-        samples: dict[Table, dict[str | int, Stamp]] = {table: {} for table in full}
+        samples: dict[Table, dict[Key, Stamp]] = {table: {} for table in full}
         try:
             with ExitStack() as copies:
                 sinks = {
@@ -89,23 +89,27 @@ def fill(
     return filled
 
 
-def stamps(connection: psycopg.Connection, table: Table, keys: list[str | int]) -> dict[str, Stamp]:
+def stamps(connection: psycopg.Connection, table: Table, keys: list[Key]) -> dict[tuple[str, ...], Stamp]:
     """Return the update times of those of the rows that are there, by their key as text."""
-    found = connection.execute(
-        f"SELECT {table.column(table.key)}::text, {table.column(table.stamp)} FROM {table.name} "  # noqa: S608
-        f"WHERE {table.column(table.key)}::text = ANY(%s)",
-        [[str(key) for key in keys]],
+    columns = [f"btrim({table.column(name)}::text)" for name in table.key]
+    wanted = ", ".join(f"${number + 1}::text[]" for number in range(len(columns)))
+    found = psycopg.RawCursor(connection).execute(
+        f"SELECT {', '.join(columns)}, {table.column(table.stamp)} FROM {table.name} "  # noqa: S608
+        f"WHERE ({', '.join(columns)}) IN (SELECT * FROM unnest({wanted}))",
+        [[str(key[place]) for key in keys] for place in range(len(columns))],
     )
-    return {key: stamp for key, stamp in found}  # noqa: C416
+    return {row[:-1]: row[-1] for row in found}
 
 
-def _sample(sample: dict[str | int, Stamp], entry: Entry, number: int) -> None:
+def _sample(sample: dict[Key, Stamp], entry: Entry, number: int) -> None:
     if number % _SAMPLE_EVERY == 0:
         sample[entry.key] = entry.table.stamp_of(entry.row)
 
 
-def _holds(connection: psycopg.Connection, table: Table, sample: dict[str | int, Stamp]) -> bool:
-    return stamps(connection, table, list(sample)) == {str(key): stamp for key, stamp in sample.items()}
+def _holds(connection: psycopg.Connection, table: Table, sample: dict[Key, Stamp]) -> bool:
+    return stamps(connection, table, list(sample)) == {
+        tuple(map(str, key)): stamp for key, stamp in sample.items()
+    }
 
 
 def _count_people(filled: Filled, people: int, has_hukou: bool, report: Callable[[Filled], None]) -> None:

@@ -85,6 +85,14 @@ _DOTTED: Final = (
     words("阿力木 艾尼瓦尔 买买提 吐尔逊 玉素甫 亚森 卡德尔 艾合买提 居马 叶尔肯"),
     words("古丽娜尔 阿依古丽 热依汗古丽 米热姑丽 帕提古丽 玛依拉 再娜甫 阿孜古丽 努尔曼古丽 加娜尔"),
 )
+_FOREIGN_FAMILIES: Final = words(
+    "ANDERSEN BRAUN COSTA DUBOIS EKLUND FERRARI GRUBER HORVAT IVANOV JANSEN KOVAC LINDQVIST MOREAU NOVAK OKAFOR PETROV "
+    "QUISPE ROSSI SANTOS TANAKA"
+)
+_FOREIGN_GIVEN: Final = (
+    words("ADAM BORIS CARLO DAVID ERIK FELIX GORAN HUGO IVAN JONAS KENJI LUCA MARCO NILS OSCAR PAUL"),
+    words("ANNA BIANCA CLARA DARIA ELENA FRIDA GRETA HELENE IRINA JULIA KARIN LAURA MARIA NORA OLGA PAULA"),
+)
 DOT: Final = "·"
 """U+00B7, the dot that the standard asks for."""
 _DOT_VARIANTS: Final = ("•", "‧", "・", "．", ".", " ", "")
@@ -94,6 +102,8 @@ ETHNICITY: Final = {
     "08": "壮", "11": "满", "12": "侗", "13": "瑶", "15": "土家", "17": "哈萨克",
 }  # fmt: skip
 """GB/T 3304 codes that occur, with their names without 族."""
+FOREIGN: Final = "98"
+"""GB/T 3304: not of one of the peoples of China."""
 _ETHNICITY_CODES: Final = tuple(ETHNICITY)
 _ETHNICITY: Final = Weighted(_ETHNICITY_CODES, (900, 4, 14, 3, 6, 18, 7, 12, 10, 6, 5, 12, 3))
 _RED_CLIFF: Final = Weighted(_ETHNICITY_CODES, (420, 2, 8, 2, 6, 260, 20, 20, 10, 60, 40, 150, 2))
@@ -146,6 +156,16 @@ def family_part(name: str) -> str:
     if DOT in name:
         return name
     return name[:2] if name[:2] in _DOUBLE else name[:1]
+
+
+def foreign_name(rng: Dice, sex: int) -> str:
+    """Return a name in Latin letters, family name first, as in a passport."""
+    return f"{rng.one(_FOREIGN_FAMILIES)} {rng.one(_FOREIGN_GIVEN[sex - 1])}"
+
+
+def masked(name: str) -> str:
+    """Return the name as screens at a counter show it: the first character and stars."""
+    return name[:1] + "*" * max(1, min(2, len(name) - 1))
 
 
 def misspelled(rng: Dice, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
@@ -47,6 +48,15 @@ class Status(StrEnum):
     DIVORCED = "40"
 
 
+class Paper(StrEnum):
+    """What somebody proves their identity with."""
+
+    ID_CARD = "id_card"
+    PASSPORT = "passport"
+    HK_MACAO = "hk_macao"
+    TAIWAN = "taiwan"
+
+
 MARRIED: Final = (Status.MARRIED, Status.FIRST, Status.REMARRIED)
 
 
@@ -65,7 +75,8 @@ class Person:
     ``ident`` is what the truth files call them. ``sex`` is 1 male or 2 female; ``ethnicity`` a GB/T 3304 code;
     ``relation`` the one to the head of the family (GB/T 4761). ``stale_phone`` is a number they no longer have.
     ``de_facto`` is a marriage that was never registered: ``status`` is single. ``away`` is a hukou person who lives
-    outside the province, ``registered`` false for a baby without hukou.
+    outside the province, ``registered`` false for a baby without hukou. ``paper`` is what ``id_number`` is the number
+    of: an ID card's, but for foreigners, and compatriots from Hong Kong, Macao and Taiwan.
     """
 
     ident: str
@@ -86,9 +97,24 @@ class Person:
     died: date | None = None
     away: bool = False
     registered: bool = True
+    is_twin: bool = False
+    paper: Paper = Paper.ID_CARD
     father: Kin | None = None
     mother: Kin | None = None
     spouse: Kin | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the person has no Chinese ID card."""
+        return self.paper is not Paper.ID_CARD
+
+    @property
+    def passport(self) -> str:
+        """The number of the passport that some departments know the person by."""
+        if self.is_foreign:
+            return self.id_number
+        mark = zlib.crc32(f"{self.ident}{self.id_number}".encode())
+        return f"E{'ABCDEFGH'[mark & 7]}{(mark >> 3) % 10**7:07d}"
 
     def age(self, at: date = BASE_DATE) -> int:
         """Full years at a date."""
@@ -103,7 +129,8 @@ class Family:
     """People of one hukou or one migrant party, and the rows that departments have of them.
 
     ``index`` numbers the families of a kind from 0. ``book`` is the household number, ``book_edition`` counts its
-    corrections. ``files`` counts the keys given out by ``next_file``.
+    corrections. ``others`` are people who do not live with the family and are in rows together with its members, such
+    as divorced spouses.
     """
 
     kind: Kind
@@ -113,7 +140,8 @@ class Family:
     persons: list[Person] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     book_edition: int = 0
-    files: int = 0
+    others: list[Person] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def of(self, table: Table, person: Person | None = None) -> list[Entry]:
         """Return the family's rows of a table, or those that are about the person."""
@@ -124,16 +152,29 @@ class Family:
             and (person is None or any(named.person is person for named in entry.named))
         ]
 
-    def next_file(self) -> int:
-        """Return a number for a new row's key, 0..99 within the family. Raises OverflowError after that."""
-        if self.files >= FILES_PER_FAMILY:
-            raise OverflowError("a family has no more file numbers")
-        self.files += 1
-        return self.files - 1
+    def number(self, table: str) -> int:
+        """Return a number for a new row's key: 0..99 within family and table. Raises OverflowError after that."""
+        number = self._numbers.get(table, 0)
+        if number >= ROWS_PER_FAMILY:
+            raise OverflowError("a family has no more numbers for its rows")
+        self._numbers[table] = number + 1
+        return number
+
+    def serial(self, table: str) -> int:
+        """Return a number for a new row's key that is unique in the province: at most 11 digits."""
+        kind = 0 if self.kind is Kind.HUKOU else _MIGRANT_SERIALS
+        return kind + self.index * ROWS_PER_FAMILY + self.number(table)
+
+    def has_room(self, *tables: str) -> bool:
+        """Whether the tables still have numbers for what may happen at once."""
+        return all(self._numbers.get(table, 0) <= ROWS_PER_FAMILY - ROWS_AT_ONCE for table in tables)
 
 
-FILES_PER_FAMILY: Final = 100
+ROWS_PER_FAMILY: Final = 100
 """Rows that a family can ever have in a table; the largest begins with about twenty."""
+ROWS_AT_ONCE: Final = 12
+"""Families with less room are left alone; nothing that happens needs more."""
+_MIGRANT_SERIALS: Final = 10_000_000_000
 EDITIONS_PER_BOOK: Final = 10
 
 

@@ -6,14 +6,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from connectors.simulate.dice import Dice
 from connectors.simulate.families import make, random_for
-from connectors.simulate.people import Family, Kind
-from connectors.simulate.views import health, hrss, police
+from connectors.simulate.people import Family, Kind, Person
+from connectors.simulate.profiles import SMALL, Profile, leave_placeholder
+from connectors.simulate.views import (
+    civil,
+    edu,
+    files,
+    health,
+    health_papers,
+    housing,
+    hrss,
+    hrss_papers,
+    market,
+    medins,
+    police,
+    police_papers,
+    tax,
+    transport,
+)
 
 MIGRANT_SHARE: Final = 0.245
 """Migrants per hukou person."""
 FAMILY_LIMIT: Final = 10_000_000
 """Families of one kind that the keys have room for."""
+
+
+_VIEWS: Final = (
+    "police", "health", "hrss", "papers", "health_papers", "hrss_papers", "civil", "edu", "medins", "tax", "market",
+    "transport", "files", "housing",
+)  # fmt: skip
+_RENTERS: Final = {Kind.HUKOU: housing.TENANTS_HUKOU, Kind.MIGRANT: housing.TENANTS}
 
 
 @dataclass(slots=True)
@@ -38,15 +62,18 @@ class Census:
 class Population:
     """Families by kind and index, with all their rows. ``people`` counts those with hukou."""
 
-    def __init__(self, seed: int, people: int, census: Census | None = None) -> None:
+    def __init__(
+        self, seed: int, people: int, census: Census | None = None, profile: Profile = SMALL
+    ) -> None:
         self.seed = seed
+        self.profile = profile
         self.people = people
         self.census = census or Census()
 
     def everybody(self) -> Iterator[Family]:
         """Make all families in order, and take the census on the way."""
         census = self.census = Census()
-        numbers: set[int] = set()
+        numbers: set[int | str] = set()
         registered = 0
         while registered < self.people:
             room = self.people - registered
@@ -74,11 +101,14 @@ class Population:
         """Make a family that comes later, without rows. ``index`` follows those of the census."""
         return make(self.seed, kind, index, late=True)
 
-    def _unique(self, kind: Kind, index: int, numbers: set[int], room: int | None) -> Family:
+    def _unique(self, kind: Kind, index: int, numbers: set[int | str], room: int | None) -> Family:
         salt = 0
         while True:
             family = _kept(make(self.seed, kind, index, salt=salt), room)
-            own = [int(person.id_number[:17]) for person in family.persons]
+            own = [
+                person.id_number if person.is_foreign else int(person.id_number[:17])
+                for person in (*family.persons, *family.others)
+            ]
             if numbers.isdisjoint(own):
                 numbers.update(own)
                 if salt:
@@ -87,14 +117,37 @@ class Population:
             salt += 1
 
     def _filled(self, family: Family) -> Family:
-        police_rng, health_rng, hrss_rng = (
-            random_for(self.seed, name, family.kind, family.index) for name in ("police", "health", "hrss")
-        )
+        dice = {name: self._dice(name, family) for name in _VIEWS}
         filed = police.hukou_rows if family.kind is Kind.HUKOU else police.migrant_rows
-        family.entries += filed(family, police_rng)
-        family.entries += health.rows(family, health_rng)
-        family.entries += hrss.rows(family, hrss_rng)
+        family.entries += filed(family, dice["police"])
+        # What refers to rows of another table comes after it.
+        for view, name in (
+            (health.rows, "health"), (hrss.rows, "hrss"), (police_papers.rows, "papers"),
+            (health_papers.rows, "health_papers"), (hrss_papers.rows, "hrss_papers"), (civil.rows, "civil"),
+            (edu.rows, "edu"), (medins.rows, "medins"), (tax.rows, "tax"), (market.rows, "market"),
+            (transport.rows, "transport"), (files.rows, "files"),
+        ):  # fmt: skip
+            family.entries += view(family, dice[name])
+        family.entries += housing.rows(family, dice["housing"], self._landlord(family, dice["housing"]))
+        if self.profile.placeholders:
+            careless = self._dice("placeholders", family)
+            for entry in family.entries:
+                if careless.random() < self.profile.placeholders:
+                    leave_placeholder(entry, careless)
         return family
+
+    def _dice(self, name: str, family: Family) -> Dice:
+        return random_for(self.seed, name, family.kind, family.index, noise=self.profile.noise)
+
+    def _landlord(self, family: Family, dice: Dice) -> Person | None:
+        """Return the head of a family that came before this one: it can be made at any time."""
+        known = family.index if family.kind is Kind.HUKOU else self.census.hukou_families
+        if known == 0 or dice.random() >= _RENTERS[family.kind]:
+            return None
+        index = dice.below(known)
+        salt = self.census.salts.get(f"{Kind.HUKOU}{index}", 0)
+        head = make(self.seed, Kind.HUKOU, index, salt=salt).persons[0]
+        return None if head.died or head.age() < 18 else head
 
 
 def _kept(family: Family, room: int | None) -> Family:
@@ -102,4 +155,5 @@ def _kept(family: Family, room: int | None) -> Family:
     if room is not None:
         while sum(person.registered for person in family.persons) > room:
             family.persons.pop()
+        family.others = [other for other in family.others if other.spouse in family.persons]
     return family

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Final
 
 import psycopg
 
 from connectors.errors import TerminalError, TransientError
+from connectors.simulate import columns
 from connectors.simulate.tables import DEPARTMENTS, TABLES
 
 CONNECT_TIMEOUT: Final = 10
@@ -52,8 +52,7 @@ def create(dsn: str, department: str) -> None:
                 f"the database of {department} has {', '.join(sorted(found))} but not "
                 f"{', '.join(sorted(set(names) - found))}; give an empty database"
             )
-        script = files("connectors.simulate").joinpath("sql", f"{department}.sql").read_bytes()
-        connection.execute(script)
+        connection.execute(columns.script(department).encode())
 
 
 def _first_line(error: Exception) -> str:

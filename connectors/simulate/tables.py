@@ -1,202 +1,30 @@
-"""The captured tables: one struct a table, whose fields are the columns in table order.
+"""The captured tables and files: how a row struct is stored, and what in it names a person.
 
-Values are what psycopg sends as they are: text (also for dates, times, numerics, arrays, json and uuid, which
-PostgreSQL reads from their literals), int, bool, bytes. `Entry` is a row together with the people it is about,
-which only the truth knows.
+`Entry` is a row together with the people it is about, which only the truth knows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from connectors.simulate import columns
+from connectors.simulate.columns import Column
+from connectors.simulate.rows import Row, civil, edu, files, health, housing, hrss, market, medins, police
+from connectors.simulate.rows import tax as tax_rows
+from connectors.simulate.rows import transport as transport_rows
+
 if TYPE_CHECKING:
     from connectors.simulate.people import Person
 
-Value: TypeAlias = str | int | bool | bytes | None
-
-
-class HjHjxx(msgspec.Struct):
-    """police.hj_hjxx: hukou household."""
-
-    hh: str
-    hlx: str
-    hzxm: str | None
-    hzgmsfhm: str | None
-    ssxq: str
-    xzjd: str | None
-    jcwh: str | None
-    jlx: str | None
-    mlph: str | None
-    mlxz: str | None
-    pcs: str
-    hrs: int
-    lhrq: str | None
-    xhrq: str | None
-    ztbz: str
-    gxsj: str
-
-
-class HjRyjbxx(msgspec.Struct):
-    """police.hj_ryjbxx: one file of a hukou person."""
-
-    rynbid: int
-    hh: str
-    yhzgx: str | None
-    gmsfhm: str | None
-    xm: str
-    cym: str | None
-    xb: str
-    mz: str | None
-    csrq: str | None
-    csdssx: str | None
-    jgssx: str | None
-    whcd: str | None
-    hyzk: str | None
-    byzk: str | None
-    zjxy: str | None
-    sg: str | None
-    xx: str | None
-    fwcs: str | None
-    hkxz: str | None
-    hjdz: str | None
-    lxdh: str | None
-    fqxm: str | None
-    fqgmsfhm: str | None
-    mqxm: str | None
-    mqgmsfhm: str | None
-    poxm: str | None
-    pogmsfhm: str | None
-    jhrxm: str | None
-    qrrq: str | None
-    ryzt: str
-    zp: str | None
-    bz: str | None
-    gxsj: str
-
-
-class LdrkJzz(msgspec.Struct):
-    """police.ldrk_jzz: one stay of a migrant."""
-
-    djbh: int
-    jzzbh: str | None
-    zjlx: str
-    zjhm: str | None
-    xm: str
-    xb: str | None
-    mz: str | None
-    csrq: str | None
-    hjd_xzqh: str | None
-    hjdz: str | None
-    xzdz: str | None
-    jzsy: str | None
-    lxdh: str | None
-    fwcs: str | None
-    djrq: str
-    fzrq: str | None
-    yxqz: str | None
-    zt: str
-    tbr_xm: str | None
-    zp: bytes | None
-    cjsj: str
-    gxsj: str
-
-
-class BirthCertificate(msgspec.Struct):
-    """health.birth_certificate: a baby, its mother, its father."""
-
-    cert_no: str
-    baby_name: str | None
-    baby_sex: str
-    birth_time: str
-    gestation_weeks: str | None
-    birth_weight_g: int | None
-    birth_length_cm: str | None
-    plurality: int
-    birth_order: int
-    apgar: str | None
-    facility_code: str | None
-    facility_name: str | None
-    mother_name: str
-    mother_id_type: str
-    mother_id_no: str | None
-    mother_birth_date: str | None
-    mother_ethnicity: str | None
-    mother_address: str | None
-    mother_phone: str | None
-    father_name: str | None
-    father_id_type: str | None
-    father_id_no: str | None
-    father_birth_date: str | None
-    father_ethnicity: str | None
-    father_phone: str | None
-    previous_cert_no: str | None
-    status: str
-    remark: str | None
-    issued_at: str
-    updated_at: str
-
-
-class HealthRecord(msgspec.Struct):
-    """health.health_record: electronic health record."""
-
-    record_id: str
-    archive_no: str
-    name: str
-    sex: str
-    birth_date: str | None
-    id_type: str
-    id_no: str | None
-    ethnicity: str | None
-    phone: str | None
-    contact_name: str | None
-    contact_phone: str | None
-    hukou_address: str | None
-    current_address: str | None
-    marital_status: str | None
-    blood_group: str | None
-    chronic_diseases: str | None
-    allergies: str | None
-    height_cm: str | None
-    weight_kg: str | None
-    last_exam: str | None
-    medical_summary: str | None
-    deceased: bool
-    created_at: str
-    updated_at: str
-
-
-class Ac01(msgspec.Struct):
-    """hrss.ac01: social insurance enrolment."""
-
-    aac001: int
-    aac058: str
-    aac002: str | None
-    aac003: str
-    aac004: str | None
-    aac005: str | None
-    aac006: int | None
-    aac007: int | None
-    aac009: str | None
-    aac010: str | None
-    aac017: str | None
-    aac008: str
-    aae005: str | None
-    aae006: str | None
-    aab001: int | None
-    aab004: str | None
-    aae140: str | None
-    aac040: str | None
-    aac049: int | None
-    aae013: str | None
-    aae036: int
-
-
-Row: TypeAlias = HjHjxx | HjRyjbxx | LdrkJzz | BirthCertificate | HealthRecord | Ac01
+Value: TypeAlias = str | int | float | bool | bytes | msgspec.Struct | list[str] | None
+Key: TypeAlias = tuple[str | int, ...]
+"""The values of a primary key, in table order."""
 
 
 class Clock(Enum):
@@ -206,79 +34,315 @@ class Clock(Enum):
     """char(14): yyyyMMddHHmmss, Beijing time."""
     INSTANT = auto()
     """timestamptz."""
+    WALL = auto()
+    """timestamp, or datetime: Beijing time without a zone."""
+    UTC = auto()
+    """MariaDB's timestamp, in a session whose zone is UTC."""
     MILLISECONDS = auto()
     """bigint: since 1970."""
+    NONE = auto()
+    """Files: a delivery has a date, its records have none that every change moves."""
 
 
 Stamp: TypeAlias = str | int | datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """Where a careless clerk leaves placeholders: the fields of birth date and phone of the record's first person,
+    and how the first of January 1970 is written there.
+    """
+
+    birth: str = ""
+    day: str | int = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """How a row struct is stored. ``key`` and ``stamp`` are field names; ``stamp`` is the table's update time, which
-    every change moves forward. ``decimal_key``: the key is a numeric, which Debezium's JSON writes as text.
+    every change moves forward, empty for files. ``numbers`` are the fields with the ID number of each role.
     """
 
     department: str
     name: str
     row: type[Row]
-    key: str
+    key: tuple[str, ...]
     stamp: str
     clock: Clock
-    upper_case: bool = False
-    decimal_key: bool = False
+    columns: tuple[Column, ...]
+    is_full: bool = True
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    blank: Blank = Blank()
 
-    def __hash__(self) -> int:
-        return hash(self.name)
+    @property
+    def is_file(self) -> bool:
+        """Whether it is delivered as a file, and not captured from a database."""
+        return self.clock is Clock.NONE
 
-    def time(self, moment: datetime) -> str | int:
-        """Return the moment as the update time of a row."""
-        if self.clock is Clock.COMPACT:
-            return moment.strftime("%Y%m%d%H%M%S")
-        return moment.isoformat() if self.clock is Clock.INSTANT else int(moment.timestamp()) * 1000
+    @property
+    def channel(self) -> str:
+        """What carries its changes: the department for a database, ``file.<department>`` for files."""
+        return f"file.{self.department}" if self.is_file else self.department
 
-    def stamp_of(self, row: Row) -> Stamp:
-        """Return the row's update time, equal to what psycopg reads from the table."""
-        value: str | int = getattr(row, self.stamp)
-        return (
-            datetime.fromisoformat(value) if self.clock is Clock.INSTANT and isinstance(value, str) else value
-        )
+    @property
+    def id(self) -> str:
+        """``<department>.<name>``."""
+        return f"{self.department}.{self.name}"
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The row's fields in table order."""
         return self.row.__struct_fields__
 
-    def column(self, field: str) -> str:
+    def time(self, moment: datetime) -> str | int:
+        """Return the moment as the update time of a row."""
+        match self.clock:
+            case Clock.COMPACT:
+                return moment.strftime("%Y%m%d%H%M%S")
+            case Clock.WALL:
+                return moment.strftime("%Y-%m-%d %H:%M:%S")
+            case Clock.UTC:
+                return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+            case Clock.MILLISECONDS:
+                return int(moment.timestamp()) * 1000
+            case _:
+                return moment.isoformat()
+
+    def stamp_of(self, row: Row) -> Stamp:
+        """Return the row's update time, equal to what psycopg reads from the table."""
+        if not self.stamp:
+            return ""
+        value: str | int = getattr(row, self.stamp)
+        if self.clock in (Clock.INSTANT, Clock.WALL, Clock.UTC) and isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return value
+
+    def column(self, name: str) -> str:
         """Return the SQL identifier of a field, quoted."""
-        return f'"{field.upper() if self.upper_case else field}"'
+        return f'"{self.columns[self.fields.index(name)].name}"'
 
-    def key_of(self, row: Row) -> str | int:
-        """Return the value of the row's primary key."""
-        key: str | int = getattr(row, self.key)
-        return key
+    def key_of(self, row: Row) -> Key:
+        """Return the values of the row's primary key."""
+        return tuple(getattr(row, name) for name in self.key)
 
-    def key_json(self, key: str | int) -> str:
+    def key_json(self, key: Key) -> str:
         """Return the key as the compact JSON object that Debezium's JSON key is."""
-        value = str(key) if self.decimal_key else key
-        name = self.key.upper() if self.upper_case else self.key
-        return msgspec.json.encode({name: value}).decode()
+        values: dict[str, str | int] = {}
+        for name, value in zip(self.key, key, strict=True):
+            column = self.columns[self.fields.index(name)]
+            values[column.name] = key_value(self, column, value)
+        return msgspec.json.encode(values).decode()
 
 
-HJ_HJXX: Final = Table("police", "hj_hjxx", HjHjxx, "hh", "gxsj", Clock.COMPACT, upper_case=True)
-HJ_RYJBXX: Final = Table("police", "hj_ryjbxx", HjRyjbxx, "rynbid", "gxsj", Clock.COMPACT, upper_case=True)
-LDRK_JZZ: Final = Table("police", "ldrk_jzz", LdrkJzz, "djbh", "gxsj", Clock.INSTANT)
-BIRTH_CERTIFICATE: Final = Table(
-    "health", "birth_certificate", BirthCertificate, "cert_no", "updated_at", Clock.INSTANT
+def key_value(table: Table, column: Column, value: str | int) -> str | int:
+    """Return a key's value as Debezium's JSON has it: a numeric as text, a char(n) with its blanks."""
+    if column.type.startswith("numeric"):
+        return str(value)
+    if column.type.startswith("char(") and table.department not in columns.MARIADB:
+        return str(value).ljust(int(column.type[5:-1]))
+    return value
+
+
+def _table(
+    department: str,
+    name: str,
+    row: type[Row],
+    stamp: str,
+    clock: Clock,
+    numbers: Mapping[str, str] | str | None = None,
+    blank: Blank | None = None,
+) -> Table:
+    layout = columns.layouts(department)[name]
+    key = tuple(column.lower() for column in layout.key)
+    roles = {"self": numbers} if isinstance(numbers, str) else dict(numbers or {})
+    return Table(
+        department, name, row, key, stamp, clock, layout.columns, layout.is_full, roles, blank or Blank()
+    )
+
+
+def _file(
+    department: str, name: str, row: type[Row], names: str, numbers: Mapping[str, str], key: str = ""
+) -> Table:
+    titles = names.split(",")
+    layout = tuple(Column(title, "text", True) for title in titles)
+    place = titles.index(key) if key else 0
+    return Table(
+        department, name, row, (row.__struct_fields__[place],), "", Clock.NONE, layout, True, dict(numbers)
+    )
+
+
+_D8, _ISO, _WALL = "19700101", "1970-01-01", "1970-01-01 00:00:00"
+
+HJ_HJXX: Final = _table(
+    "police", "hj_hjxx", police.HjHjxx, "gxsj", Clock.COMPACT, {"householder": "hzgmsfhm"}
 )
-HEALTH_RECORD: Final = Table(
-    "health", "health_record", HealthRecord, "record_id", "updated_at", Clock.INSTANT
+HJ_RYJBXX: Final = _table(
+    "police", "hj_ryjbxx", police.HjRyjbxx, "gxsj", Clock.COMPACT, "gmsfhm", Blank("csrq", _D8, "lxdh")
 )
-AC01: Final = Table("hrss", "ac01", Ac01, "aac001", "aae036", Clock.MILLISECONDS, decimal_key=True)
+HJ_BGXX: Final = _table("police", "hj_bgxx", police.HjBgxx, "gxsj", Clock.COMPACT, "gmsfhm")
+LDRK_JZZ: Final = _table(
+    "police", "ldrk_jzz", police.LdrkJzz, "gxsj", Clock.INSTANT, "zjhm", Blank("csrq", _D8, "lxdh")
+)
+SFZ_ZZXX: Final = _table("police", "sfz_zzxx", police.SfzZzxx, "gxsj", Clock.COMPACT, "gmsfhm")
+HJ_SWZX: Final = _table(
+    "police", "hj_swzx", police.HjSwzx, "gxsj", Clock.COMPACT, "gmsfhm", Blank("csrq", _D8)
+)
+BIRTH_CERTIFICATE: Final = _table(
+    "health",
+    "birth_certificate",
+    health.BirthCertificate,
+    "updated_at",
+    Clock.INSTANT,
+    {"mother": "mother_id_no", "father": "father_id_no"},
+)
+VACCINATION: Final = _table(
+    "health",
+    "vaccination_record",
+    health.VaccinationRecord,
+    "vaccinated_at",
+    Clock.INSTANT,
+    "child_id_no",
+    Blank("child_birth_date", _ISO, "guardian_phone"),
+)
+HEALTH_RECORD: Final = _table(
+    "health",
+    "health_record",
+    health.HealthRecord,
+    "updated_at",
+    Clock.INSTANT,
+    "id_no",
+    Blank("birth_date", _ISO, "phone"),
+)
+DEATH_CERTIFICATE: Final = _table(
+    "health",
+    "death_certificate",
+    health.DeathCertificate,
+    "issued_at",
+    Clock.INSTANT,
+    "id_no",
+    Blank("birth_date", _ISO, "family_phone"),
+)
+AC01: Final = _table(
+    "hrss", "ac01", hrss.Ac01, "aae036", Clock.MILLISECONDS, "aac002", Blank("aac006", 19700101, "aae005")
+)
+JY_DJB: Final = _table(
+    "hrss", "jy_djb", hrss.JyDjb, "updtime", Clock.MILLISECONDS, "idcard", Blank("birth", _ISO, "mobile")
+)
+SY_DJB: Final = _table(
+    "hrss", "sy_djb", hrss.SyDjb, "jbsj", Clock.WALL, "sfzhm", Blank("csny", "197001", "lxdh")
+)
+HYDJ_JH: Final = _table(
+    "civil", "hydj_jh", civil.HydjJh, "lrsj", Clock.WALL, {"husband": "nan_zjhm", "wife": "nv_zjhm"}
+)
+HYDJ_LH: Final = _table(
+    "civil", "hydj_lh", civil.HydjLh, "lrsj", Clock.WALL, {"husband": "nan_zjhm", "wife": "nv_zjhm"}
+)
+DBJT_CY: Final = _table(
+    "civil", "dbjt_cy", civil.DbjtCy, "gxsj", Clock.INSTANT, "sfzh", Blank("csrq", _ISO, "lxdh")
+)
+GLJT: Final = _table("civil", "gljt", civil.Gljt, "gxsj", Clock.INSTANT, "sfzh", Blank("csrq", _ISO, "lxdh"))
+XS_XJXX: Final = _table(
+    "edu", "xs_xjxx", edu.XsXjxx, "gxsj", Clock.WALL, "sfzjh", Blank("csrq", _ISO, "lxdh")
+)
+JS_JSXX: Final = _table("edu", "js_jsxx", edu.JsJsxx, "gxsj", Clock.UTC, "sfzh", Blank("csrq", _ISO, "lxdh"))
+PSN_INFO_B: Final = _table(
+    "medins", "psn_info_b", medins.PsnInfoB, "updt_time", Clock.WALL, "certno", Blank("brdy", _ISO, "tel")
+)
+SETL_D: Final = _table(
+    "medins", "setl_d", medins.SetlD, "setl_time", Clock.WALL, "certno", Blank("brdy", _ISO)
+)
+FW_QLR: Final = _table(
+    "housing",
+    "fw_qlr",
+    housing.FwQlr,
+    "djsj",
+    Clock.WALL,
+    {"self": "qlrzjh", "spouse": "qlrzjh"},
+    Blank(phone="dh"),
+)
+ZLBA: Final = _table(
+    "housing",
+    "zlba",
+    housing.Zlba,
+    "updated_at",
+    Clock.INSTANT,
+    {"landlord": "czr_zjhm", "tenant": "chzr_zjhm"},
+)
+ZRR_DJXX: Final = _table(
+    "tax", "zrr_djxx", tax_rows.ZrrDjxx, "xgrq", Clock.WALL, "zjhm", Blank("csrq", _ISO, "sjhm")
+)
+E_LEREP: Final = _table(
+    "market",
+    "e_lerep",
+    market.ELerep,
+    "s_ext_timestamp",
+    Clock.INSTANT,
+    "lerep_cerno",
+    Blank("lerep_natdate", _ISO, "tel"),
+)
+JSR_JSZXX: Final = _table(
+    "transport",
+    "jsr_jszxx",
+    transport_rows.JsrJszxx,
+    "gxsj",
+    Clock.WALL,
+    "sfzmhm",
+    Blank("csrq", _WALL, "sjhm"),
+)
+KK_TXJL: Final = _table("transport", "kk_txjl", transport_rows.KkTxjl, "recv_time", Clock.INSTANT, "zjhm")
 
-TABLES: Final = (HJ_HJXX, HJ_RYJBXX, LDRK_JZZ, BIRTH_CERTIFICATE, HEALTH_RECORD, AC01)
-DEPARTMENTS: Final = tuple(dict.fromkeys(table.department for table in TABLES))
-"""The departments that are simulated, in the order in which they are filled."""
+HJ_LSDA: Final = _file(
+    "police",
+    "hj_lsda",
+    files.HjLsda,
+    "DAH,SFZH,XM,XB,MZ,CSRQ,CSLB,YHZGX,HH,HZXM,FQXM,MQXM,ZZ,LRRQ,SG,ZT",
+    {"self": "sfzh"},
+)
+GJJ_GRZH: Final = _file(
+    "housing",
+    "gjj_grzh",
+    files.GjjGrzh,
+    "grzh,xm,zjlx,zjhm,xb,csny,hyzk,sjhm,jtzz,dwmc,dwzh,ye,zt,poxm,pozjhm",
+    {"self": "zjhm"},
+)
+CJR: Final = _file(
+    "disabled",
+    "cjr",
+    files.Cjr,
+    "op,cjrzh,gxsj,yzh,xm,sfzh,xb,csrq,mz,cj,hk,xzz,dh,jhr,hyzk,fzrq",
+    {"self": "sfzh"},
+    key="cjrzh",
+)
+SQJZ: Final = _file(
+    "justice",
+    "sqjz",
+    files.Sqjz,
+    "矫正编号,姓名,曾用名,性别,身份证号,出生日期,民族,婚姻状况,户籍地址,居住地址,联系电话,矫正类别,起始日期,结束日期,司法所,状态",
+    {"self": "id_number"},
+)
+SYGZ: Final = _file(
+    "justice",
+    "sygz",
+    files.Sygz,
+    "公证书编号,公证日期,被收养人姓名,被收养人原姓名,被收养人性别,被收养人出生日期,被收养人身份证号,"
+    "养父姓名,养父身份证号,养母姓名,养母身份证号,收养后住址,联系电话,公证处",
+    {"self": "child_id_number", "father": "father_id_number", "mother": "mother_id_number"},
+)
+
+TABLES: Final = (
+    HJ_HJXX, HJ_RYJBXX, HJ_BGXX, LDRK_JZZ, SFZ_ZZXX, HJ_SWZX,
+    BIRTH_CERTIFICATE, VACCINATION, HEALTH_RECORD, DEATH_CERTIFICATE, AC01, JY_DJB, SY_DJB,
+    HYDJ_JH, HYDJ_LH, DBJT_CY, GLJT, XS_XJXX, JS_JSXX, PSN_INFO_B, SETL_D, FW_QLR, ZLBA, ZRR_DJXX, E_LEREP,
+    JSR_JSZXX, KK_TXJL,
+)  # fmt: skip
+"""The captured tables: departments in the order in which they are filled."""
+FILES: Final = (HJ_LSDA, GJJ_GRZH, CJR, SQJZ, SYGZ)
+"""What comes as files."""
+DEPARTMENTS: Final = tuple(
+    dict.fromkeys(table.department for table in TABLES if table.department not in columns.MARIADB)
+)
+"""The departments whose databases are filled: PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +363,6 @@ class Entry:
     named: tuple[Named, ...]
 
     @property
-    def key(self) -> str | int:
+    def key(self) -> Key:
         """The row's present primary key."""
         return self.table.key_of(self.row)

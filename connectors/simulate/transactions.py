@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from connectors.simulate.people import Family, Kind, Person, clock
-from connectors.simulate.tables import Clock, Entry, Stamp, Table, Value
+from connectors.simulate.rows import Row
+from connectors.simulate.tables import Clock, Entry, Key, Named, Stamp, Table, Value
 
 
 class Verb(StrEnum):
@@ -28,21 +31,26 @@ class Effect:
     """
 
     table: Table
-    key: str | int
+    key: Key
     before: Stamp | None
     after: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row's change. ``key`` is the one before it; ``values`` are the fields that it writes."""
+    """One row's change. ``key`` is the one before it; ``values`` are the fields that it writes. ``before`` and
+    ``after`` are the whole row, None where there is none; ``named`` are those it is about.
+    """
 
     verb: Verb
     table: Table
-    key: str | int
+    key: Key
     fields: tuple[str, ...]
     values: tuple[Value, ...]
     effects: tuple[Effect, ...]
+    before: Row | None = None
+    after: Row | None = None
+    named: tuple[Named, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,11 @@ class Fact:
 
     op: str
     table: Table
-    key: str | int
+    key: Key
     role: str
     ordinal: int
     person: str
-    previous_key: str | int | None = None
+    previous_key: Key | None = None
 
 
 APPEARS: Final = "c"
@@ -66,7 +74,7 @@ GOES: Final = "d"
 REKEYED: Final = "k"
 
 
-def facts_of(op: str, entry: Entry, previous_key: str | int | None = None) -> list[Fact]:
+def facts_of(op: str, entry: Entry, previous_key: Key | None = None) -> list[Fact]:
     """Return the truth about a row, one line a role."""
     return [
         Fact(op, entry.table, entry.key, named.role, named.ordinal, named.person.ident, previous_key)
@@ -117,6 +125,7 @@ def person_fact(person: Person) -> PersonFact:
 class Transaction:
     """Operations that one department commits together, and what becomes true with them.
 
+    ``department`` is the channel of its tables: a department with a database, or ``file.<department>``.
     ``number`` counts from 1 over all departments. ``opened_before_previous``: its first half is executed before the
     transaction before it begins, which commits in between.
     """
@@ -127,6 +136,11 @@ class Transaction:
     facts: list[Fact] = field(default_factory=list)
     persons: list[PersonFact] = field(default_factory=list)
     opened_before_previous: bool = False
+
+    @property
+    def moment(self) -> datetime:
+        """The province's time of the commit."""
+        return clock(self.number)
 
 
 class Draft:
@@ -147,18 +161,25 @@ class Draft:
     def insert(self, family: Family, entry: Entry) -> None:
         """The department files a new row."""
         table = entry.table
-        setattr(entry.row, table.stamp, self._time(table))
+        if table.stamp:
+            setattr(entry.row, table.stamp, self._time(table))
         family.entries.append(entry)
         values = tuple(getattr(entry.row, name) for name in table.fields)
         effect = Effect(table, entry.key, None, table.stamp_of(entry.row))
-        self._add(Operation(Verb.INSERT, table, entry.key, table.fields, values, (effect,)))
+        after = copy(entry.row)
+        self._add(
+            Operation(
+                Verb.INSERT, table, entry.key, table.fields, values, (effect,), None, after, entry.named
+            )
+        )
         self._transaction.facts += facts_of(APPEARS, entry)
 
     def update(self, entry: Entry, **values: Value) -> None:
         """The department writes these fields of a row, and its update time; none touches the row only."""
         table, row = entry.table, entry.row
-        key, before = entry.key, table.stamp_of(row)
-        values[table.stamp] = self._time(table)
+        key, before, old = entry.key, table.stamp_of(row), copy(row)
+        if table.stamp:
+            values[table.stamp] = self._time(table)
         for name, value in values.items():
             setattr(row, name, value)
         after = table.stamp_of(row)
@@ -167,13 +188,21 @@ class Draft:
         else:
             effects = (Effect(table, key, before, None), Effect(table, entry.key, None, after))
             self._transaction.facts += facts_of(REKEYED, entry, key)
-        self._add(Operation(Verb.UPDATE, table, key, tuple(values), tuple(values.values()), effects))
+        written = tuple(values)
+        self._add(
+            Operation(
+                Verb.UPDATE, table, key, written, tuple(values.values()), effects, old, copy(row), entry.named
+            )
+        )
 
     def delete(self, family: Family, entry: Entry) -> None:
         """The department removes a row."""
         family.entries.remove(entry)
         effect = Effect(entry.table, entry.key, entry.table.stamp_of(entry.row), None)
-        self._add(Operation(Verb.DELETE, entry.table, entry.key, (), (), (effect,)))
+        before = copy(entry.row)
+        self._add(
+            Operation(Verb.DELETE, entry.table, entry.key, (), (), (effect,), before, None, entry.named)
+        )
         self._transaction.facts += facts_of(GOES, entry)
 
     def learn(self, *persons: Person) -> None:
@@ -192,7 +221,7 @@ class Draft:
 
     def _add(self, operation: Operation) -> None:
         transaction = self._transaction
-        if transaction.department not in ("", operation.table.department):
+        if transaction.department not in ("", operation.table.channel):
             raise ValueError("a transaction has one department")
-        transaction.department = operation.table.department
+        transaction.department = operation.table.channel
         transaction.operations.append(operation)

@@ -24,7 +24,7 @@ from connectors.simulate.transactions import APPEARS, Fact, PersonFact, Transact
 PERSONS: Final = "persons.jsonl"
 MENTIONS: Final = "mentions.jsonl"
 PROGRESS: Final = "progress.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the same seed no longer makes the same population or changes."""
 
 
@@ -147,7 +147,7 @@ class Truth:
                     else fact.table.key_json(fact.previous_key),
                 )
                 for fact in facts
-                if fact.table.department in self._departments
+                if fact.table.channel in self._departments
             ),
         )
 

@@ -16,17 +16,29 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from connectors import endpoints
 from connectors.errors import TerminalError
-from connectors.simulate import DEPARTMENTS, Filled, Pace, Simulator
+from connectors.simulate import (
+    DEPARTMENTS,
+    PROFILES,
+    TRUTH,
+    Filled,
+    Pace,
+    Population,
+    Simulator,
+    Written,
+    write_events,
+)
 from streams import settings
 from streams.cli.errors import reported
 
 TRUTH_FOLDER = "truth"
 
 
-class Profile(StrEnum):
+class ProfileName(StrEnum):
     """What kind of province is simulated."""
 
     SMALL = "small"
+    PROVINCE = "province"
+    HOSTILE = "hostile"
 
 
 class Summary(msgspec.Struct):
@@ -61,7 +73,19 @@ def register(app: typer.Typer) -> None:
         duration: Annotated[
             float | None, typer.Option("--for", min=0.1, help="Seconds; until Ctrl-C when not given.")
         ] = None,
-        profile: Annotated[Profile, typer.Option(help="Kind of province.")] = Profile.SMALL,
+        profile: Annotated[
+            ProfileName, typer.Option(help="Kind of province: in a hostile one clerks err far more often.")
+        ] = ProfileName.SMALL,
+        events: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="DIR",
+                help="Write what Kafka would hold as kcat -J lines into this folder, and no database.",
+            ),
+        ] = None,
+        changes: Annotated[
+            int, typer.Option(min=0, help="Transactions after the snapshot; with --events.")
+        ] = 1000,
         dsn: Annotated[
             list[str] | None,
             typer.Option(
@@ -81,8 +105,11 @@ def register(app: typer.Typer) -> None:
 
         Give the same command again and it goes on where it stopped. Ctrl-C ends it.
         """
-        del profile  # there is one so far
         with reported():
+            if events is not None:
+                population = Population(seed, people, profile=PROFILES[profile.value])
+                _write_events(events, population, changes, json=json)
+                return
             folder = settings.load(data).data.absolute()
             simulator = Simulator(_dsns(folder, dsn or []), people, seed, truth or folder / TRUTH_FOLDER)
             summary = Summary(people, seed, {})
@@ -91,6 +118,48 @@ def register(app: typer.Typer) -> None:
                 typer.echo(msgspec.json.encode(summary))
             else:
                 _print(summary)
+
+
+class EventsSummary(msgspec.Struct):
+    """What ``--events`` wrote: the one line of ``--json``. ``events`` counts lines by topic."""
+
+    people: int
+    seed: int
+    persons: int
+    mentions: int
+    transactions: int
+    events: dict[str, int]
+
+
+def _write_events(folder: Path, population: Population, transactions: int, *, json: bool) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bars:
+        filling = bars.add_task("writing the snapshot", total=population.people, text="")
+        changing = bars.add_task("writing changes", total=transactions, text="")
+
+        def show(written: Written) -> None:
+            bars.update(filling, completed=written.people, text=f"{sum(written.events.values()):,} events")
+            bars.update(changing, completed=written.transactions)
+
+        written = write_events(folder, population, transactions, show)
+    if json:
+        summary = EventsSummary(
+            population.people,
+            population.seed,
+            written.persons,
+            written.mentions,
+            written.transactions,
+            written.events,
+        )
+        typer.echo(msgspec.json.encode(summary))
+        return
+    typer.echo(
+        f"wrote {sum(written.events.values()):,} events in {len(written.events)} topics of {written.persons:,} people "
+        f"to {folder}; the truth about {written.mentions:,} mentions is in {folder / TRUTH}\n"
+        f"next: renkou replay {folder}/*.events.jsonl --data DIR, "
+        f"then renkou evaluate --truth {folder / TRUTH} --data DIR"
+    )
 
 
 def _dsns(data: Path, given: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from itertools import islice, pairwise
 from math import sqrt
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -21,20 +22,36 @@ from connectors.simulate.population import Population
 from connectors.simulate.tables import (
     AC01,
     BIRTH_CERTIFICATE,
+    CJR,
+    DBJT_CY,
+    DEATH_CERTIFICATE,
+    E_LEREP,
+    FILES,
     HEALTH_RECORD,
     HJ_HJXX,
     HJ_RYJBXX,
+    HJ_SWZX,
+    HYDJ_LH,
+    JS_JSXX,
+    JSR_JSZXX,
+    KK_TXJL,
     LDRK_JZZ,
+    PSN_INFO_B,
+    SY_DJB,
     TABLES,
+    VACCINATION,
+    XS_XJXX,
+    ZLBA,
+    ZRR_DJXX,
     Entry,
-    Row,
+    Key,
     Stamp,
     Table,
 )
 from connectors.simulate.transactions import Transaction, Verb
 from connectors.simulate.truth import Truth
 
-PEOPLE = 4000
+PEOPLE = 1500
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +73,28 @@ def families(everything: tuple[Population, list[Family]]) -> list[Family]:
 @pytest.fixture(scope="module")
 def transactions(population: Population) -> list[Transaction]:
     changer = Changer(population)
-    return [transaction for _ in range(5000) for transaction in changer.next()]
+    return [transaction for _ in range(4000) for transaction in changer.next()]
 
 
 def entries(families: list[Family], table: Table) -> list[Entry]:
     return [entry for family in families for entry in family.entries if entry.table is table]
 
 
+def rows(families: list[Family], table: Table) -> list[Any]:
+    return [entry.row for entry in entries(families, table)]
+
+
 def persons(families: list[Family]) -> list[Person]:
-    return [person for family in families for person in family.persons]
+    return [person for family in families for person in (*family.persons, *family.others)]
 
 
 def test_every_id_number_is_valid_invented_and_somebodys_alone(families: list[Family]) -> None:
     everybody = persons(families)
     for person in everybody:
         number = person.id_number
+        if person.is_foreign:
+            assert re.fullmatch("[A-Z]?[0-9]{8}", number)
+            continue
         digits = [10 if character == "X" else int(character) for character in number]
         # ISO 7064 MOD 11-2 in its definition: powers of two from the right, remainder 1
         assert sum(digit << (17 - place) for place, digit in enumerate(digits)) % 11 == 1
@@ -88,14 +112,14 @@ def test_the_number_of_people_is_the_one_asked_for(families: list[Family]) -> No
 
 
 def test_keys_are_unique(families: list[Family]) -> None:
-    for table in TABLES:
+    for table in (*TABLES, *FILES):
         keys = Counter(entry.key for entry in entries(families, table))
         assert keys.most_common(1)[0][1] == 1
 
 
 def test_a_family_is_remade_as_it_was(population: Population, families: list[Family]) -> None:
     last = {kind: population.census.count(kind) - 1 for kind in Kind}
-    chosen = [family for family in families if family.index % 50 == 3 or family.index == last[family.kind]]
+    chosen = [family for family in families if family.index % 25 == 3 or family.index == last[family.kind]]
     assert len(chosen) > 30
     for family in chosen:
         again = population.family(family.kind, family.index)
@@ -106,7 +130,7 @@ def test_another_seed_is_another_population(families: list[Family]) -> None:
     ours = {person.id_number for person in persons(families)}
     other = {
         person.id_number
-        for family in islice(Population(6, 500).everybody(), 200)
+        for family in islice(Population(6, 500).everybody(), 100)
         for person in family.persons
     }
     assert len(ours & other) <= 2
@@ -121,12 +145,22 @@ def near(figure: float, published: float, sample: int) -> None:
 def test_published_statistics(families: list[Family]) -> None:
     everybody = persons(families)
 
-    rows = repeated = 0
-    for table in (HJ_RYJBXX, LDRK_JZZ, HEALTH_RECORD, AC01):
+    counted = repeated = 0
+    for table in (
+        HJ_RYJBXX,
+        LDRK_JZZ,
+        HEALTH_RECORD,
+        AC01,
+        XS_XJXX,
+        JS_JSXX,
+        PSN_INFO_B,
+        ZRR_DJXX,
+        JSR_JSZXX,
+    ):
         found = entries(families, table)
-        rows += len(found)
+        counted += len(found)
         repeated += len(found) - len({entry.named[0].person.ident for entry in found})
-    near(repeated / rows, 0.153, rows)
+    near(repeated / counted, 0.153, counted)
 
     files = Counter(entry.named[0].person.ident for entry in entries(families, HJ_RYJBXX))
     near(sum(count > 1 for count in files.values()) / len(files), 0.12, len(files))
@@ -141,8 +175,9 @@ def test_published_statistics(families: list[Family]) -> None:
     valid: set[str] = set()
     for entry in entries(families, LDRK_JZZ):
         ident = entry.named[0].person.ident
-        permits[ident] |= entry.row.jzzbh is not None  # type: ignore[union-attr]
-        if entry.row.jzzbh and entry.row.zt == "有效":  # type: ignore[union-attr]
+        stay: Any = entry.row
+        permits[ident] |= stay.jzzbh is not None
+        if stay.jzzbh and stay.zt == "有效":
             valid.add(ident)
     near(sum(not permit for permit in permits.values()) / len(permits), 0.342, len(permits))
 
@@ -159,43 +194,47 @@ def test_published_statistics(families: list[Family]) -> None:
 
 
 def certificates_that_disagree(families: list[Family]) -> list[bool]:
-    latest: dict[str, Row] = {}
+    latest: dict[str, Any] = {}
     for entry in entries(families, HJ_RYJBXX):
-        ident = entry.named[0].person.ident
-        if ident not in latest or latest[ident].gxsj < entry.row.gxsj:  # type: ignore[union-attr]
-            latest[ident] = entry.row
+        ident, row = entry.named[0].person.ident, cast(Any, entry.row)
+        if ident not in latest or latest[ident].gxsj < row.gxsj:
+            latest[ident] = row
     found: list[bool] = []
     for entry in entries(families, BIRTH_CERTIFICATE):
-        certificate, file = entry.row, latest.get(entry.named[0].person.ident)
+        certificate, file = cast(Any, entry.row), latest.get(entry.named[0].person.ident)
         if file is None:
             continue
-        name = certificate.baby_name or "未取名"  # type: ignore[union-attr]
+        name = certificate.baby_name or "未取名"
         named = not re.search("未取名|之子$|之女$|婴$", name)
         found.append(
-            (named and name != file.xm)  # type: ignore[union-attr]
-            or {"M": "1", "F": "2"}[certificate.baby_sex] != file.xb  # type: ignore[union-attr]
-            or certificate.birth_time[:10].replace("-", "") != file.csrq  # type: ignore[union-attr]
-            or certificate.mother_name != file.mqxm  # type: ignore[union-attr]
-            or certificate.mother_id_no != file.mqgmsfhm  # type: ignore[union-attr]
+            (named and name != file.xm)
+            or {"M": "1", "F": "2"}[certificate.baby_sex] != file.xb
+            or certificate.birth_time[:10].replace("-", "") != file.csrq
+            or certificate.mother_name != file.mqxm
+            or certificate.mother_id_no != file.mqgmsfhm
         )
     return found
 
 
+OWN_PHONES = {
+    ("hj_ryjbxx", "self"): "lxdh", ("ldrk_jzz", "self"): "lxdh", ("sfz_zzxx", "self"): "lqrdh",
+    ("birth_certificate", "mother"): "mother_phone", ("birth_certificate", "father"): "father_phone",
+    ("health_record", "self"): "phone", ("ac01", "self"): "aae005", ("jy_djb", "self"): "mobile",
+    ("sy_djb", "self"): "lxdh", ("hydj_jh", "husband"): "nan_dh", ("hydj_jh", "wife"): "nv_dh",
+    ("dbjt_cy", "self"): "lxdh", ("js_jsxx", "self"): "lxdh", ("psn_info_b", "self"): "tel", ("fw_qlr", "self"): "dh",
+    ("zlba", "tenant"): "chzr_dh", ("zlba", "landlord"): "czr_dh", ("zrr_djxx", "self"): "sjhm",
+    ("e_lerep", "self"): "tel", ("jsr_jszxx", "self"): "sjhm", ("gjj_grzh", "self"): "sjhm",
+    ("sqjz", "self"): "phone",
+}  # fmt: skip
+
+
 def own_phones(families: list[Family]) -> list[tuple[str, Person]]:
-    fields = {
-        "lxdh": "self",
-        "phone": "self",
-        "aae005": "self",
-        "mother_phone": "mother",
-        "father_phone": "father",
-    }
     return [
         (phone, named.person)
         for family in families
         for entry in family.entries
-        for field, role in fields.items()
         for named in entry.named
-        if named.role == role and (phone := getattr(entry.row, field, None))
+        if (field := OWN_PHONES.get((entry.table.name, named.role))) and (phone := getattr(entry.row, field))
     ]
 
 
@@ -228,8 +267,8 @@ def test_the_registers_quirks_occur(families: list[Family]) -> None:
     assert any("·" in name for name in names)
     assert any(dot in name for name in names for dot in "•‧・．")
     assert any(ord(character) > 0xFFFF for name in names for character in name)
-    assert "5" in {entry.row.aac017 for entry in entries(families, AC01)}  # type: ignore[union-attr]
-    babies = {entry.row.baby_name for entry in entries(families, BIRTH_CERTIFICATE)}  # type: ignore[union-attr]
+    assert "5" in {row.aac017 for row in rows(families, AC01)}
+    babies = {row.baby_name for row in rows(families, BIRTH_CERTIFICATE)}
     assert None in babies
     assert any(name and name.endswith(("之子", "之女")) for name in babies)
 
@@ -238,7 +277,7 @@ def test_the_stream_of_changes_is_the_same_again(
     transactions: list[Transaction], population: Population
 ) -> None:
     changer = Changer(population)
-    again = [transaction for _ in range(1500) for transaction in changer.next()]
+    again = [transaction for _ in range(800) for transaction in changer.next()]
     for ours, theirs in zip(again, transactions[: len(again)], strict=True):
         assert ours.operations == theirs.operations
         assert ours.facts == theirs.facts
@@ -248,52 +287,67 @@ def test_the_stream_of_changes_is_the_same_again(
 
 
 def test_changes_fit_the_rows_they_change(transactions: list[Transaction], families: list[Family]) -> None:
-    rows: dict[tuple[str, str | int], Stamp] = {
+    stamps: dict[tuple[str, Key], Stamp] = {
         (entry.table.name, entry.key): entry.table.stamp_of(entry.row)
         for family in families
         for entry in family.entries
     }
     for transaction in transactions:
         for operation in transaction.operations:
-            assert operation.table.department == transaction.department
+            assert operation.table.channel == transaction.department
             for effect in operation.effects:
                 place = (effect.table.name, effect.key)
-                assert rows.pop(place, None) == effect.before
-                assert effect.before != effect.after
+                assert stamps.pop(place, None) == effect.before
+                assert effect.before != effect.after or operation.table.is_file
                 if effect.after is not None:
-                    rows[place] = effect.after
+                    stamps[place] = effect.after
 
 
 def test_the_truth_follows_the_rows(transactions: list[Transaction], families: list[Family]) -> None:
     keys = {(entry.table, entry.key) for family in families for entry in family.entries}
     told = {(entry.table, entry.key) for family in families for entry in family.entries if entry.named}
-    assert keys == told
+    assert {table for table, _ in keys - told} == {KK_TXJL}  # nobody is known at a toll
+    keys &= told
     for transaction in transactions:
         for operation in transaction.operations:
             for effect in operation.effects:
                 place = (effect.table, effect.key)
-                keys.discard(place) if effect.after is None else keys.add(place)
+                if effect.after is None:
+                    keys.discard(place)
+                elif operation.named:
+                    keys.add(place)
         for fact in transaction.facts:
             place = (fact.table, fact.key)
             if fact.previous_key is not None:
                 told.discard((fact.table, fact.previous_key))
             told.discard(place) if fact.op == "d" else told.add(place)
-        assert keys == told
+        if transaction.number % 100 == 0:
+            assert keys == told
+    assert keys == told
+
+
+SELDOM = {DEATH_CERTIFICATE, DBJT_CY, HJ_SWZX, HYDJ_LH, JS_JSXX, SY_DJB, ZLBA, E_LEREP, VACCINATION}
+"""What few families have, and nobody writes again before long."""
 
 
 def test_everything_that_a_hub_must_get_right_happens(transactions: list[Transaction]) -> None:
     operations = [operation for transaction in transactions for operation in transaction.operations]
     verbs = Counter((operation.table.name, operation.verb) for operation in operations)
     for table in TABLES:
-        assert verbs[table.name, Verb.UPDATE], table.name
+        assert verbs[table.name, Verb.UPDATE] or table in SELDOM, table.name
         assert verbs[table.name, Verb.INSERT], table.name
+    assert verbs[KK_TXJL.name, Verb.DELETE]
     assert all(verbs[table.name, Verb.DELETE] for table in (HJ_RYJBXX, LDRK_JZZ, HEALTH_RECORD, AC01))
     rekeyed = [operation for operation in operations if len(operation.effects) == 2]
-    assert {operation.table for operation in rekeyed} == {HJ_HJXX}
+    assert {operation.table for operation in rekeyed} == {HJ_HJXX, VACCINATION, DBJT_CY, XS_XJXX, E_LEREP}
+    assert verbs[CJR.name, Verb.DELETE] == verbs[CJR.name, Verb.INSERT] > 0
     touched = [operation for operation in operations if operation.fields == (operation.table.stamp,)]
-    assert {operation.table for operation in touched} == set(TABLES)
+    assert {operation.table for operation in touched} >= set(TABLES) - SELDOM
     assert any(len({o.table for o in t.operations}) > 1 for t in transactions)
-    assert {transaction.department for transaction in transactions} == {"police", "health", "hrss"}
+    assert {transaction.department for transaction in transactions} == {
+        *(table.department for table in TABLES),
+        "file.disabled",
+    }
     assert any("zp" in operation.fields and operation.verb is Verb.UPDATE for operation in operations)
 
 
@@ -305,7 +359,8 @@ def test_unchanged_big_values_are_not_written(
         for index in range(population.census.hukou_families)
         if index % 25 == 1 or index % 20 == 3
         for entry in population.family(Kind.HUKOU, index).entries
-        if len(getattr(entry.row, "zp", None) or getattr(entry.row, "medical_summary", None) or "") > 1000
+        if entry.table in (HJ_RYJBXX, HEALTH_RECORD)
+        and len(getattr(entry.row, "zp", None) or getattr(entry.row, "medical_summary", None) or "") > 1000
     }
     assert {table for table, _ in big} == {HJ_RYJBXX, HEALTH_RECORD}
     untouched = [
@@ -316,7 +371,7 @@ def test_unchanged_big_values_are_not_written(
         and (operation.table, operation.key) in big
         and not {"zp", "medical_summary"} & set(operation.fields)
     ]
-    assert len(untouched) > 50
+    assert len(untouched) > 20
 
 
 def test_interleaved_transactions_touch_different_rows(transactions: list[Transaction]) -> None:
@@ -358,19 +413,22 @@ def test_the_truth_goes_on_where_it_was_cut(tmp_path: Path, transactions: list[T
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     lines = (tmp_path / "cut" / "mentions.jsonl").read_text(encoding="utf-8").splitlines()
     keys = [json.loads(json.loads(line)["key"]) for line in lines]
-    assert all(len(key) == 1 for key in keys)
+    assert all(keys)
 
 
 def test_a_decimal_key_is_text_as_in_debeziums_json() -> None:
-    assert AC01.key_json(39100000000000) == '{"aac001":"39100000000000"}'
-    assert HJ_RYJBXX.key_json(390000000001) == '{"RYNBID":390000000001}'
-    assert HJ_HJXX.key_json("550000000000") == '{"HH":"550000000000"}'
+    assert AC01.key_json((39100000000000,)) == '{"aac001":"39100000000000"}'
+    assert HJ_RYJBXX.key_json((390000000001,)) == '{"RYNBID":390000000001}'
+    assert HJ_HJXX.key_json(("550000000000",)) == '{"HH":"550000000000"}'
+    assert VACCINATION.key_json(("390102000000000001", "0101", 1)) == (
+        '{"child_code":"390102000000000001","vaccine_code":"0101","dose_no":1}'
+    )
 
 
 @pytest.mark.parametrize(
     ("dsns", "people", "seed", "words"),
     [
-        ({"tax": "postgresql://"}, 2000, 5, "tax"),
+        ({"edu": "postgresql://"}, 2000, 5, "edu"),
         ({}, 2000, 5, "no department"),
         ({"police": "postgresql://"}, 5, 5, "people is 5"),
         ({"police": "postgresql://"}, 2000, 6, "seed 5, not 6"),

@@ -4,6 +4,7 @@ CREATE TYPE sex_code    AS ENUM ('M','F','U');
 CREATE TYPE id_doc_type AS ENUM ('id_card','passport','hk_macao','taiwan','military','birth_cert','none');
 CREATE TYPE blood_group AS ENUM ('A','B','AB','O','unknown');
 CREATE TYPE cert_status AS ENUM ('issued','reissued','voided');
+CREATE TYPE death_place AS ENUM ('hospital','home','on_the_way','nursing_home','other');
 
 CREATE TABLE birth_certificate (
   cert_no           varchar(10) PRIMARY KEY,
@@ -39,7 +40,28 @@ CREATE TABLE birth_certificate (
 );
 ALTER TABLE birth_certificate REPLICA IDENTITY FULL;
 
--- No FULL here on purpose: an unchanged medical_summary is not sent.
+CREATE TABLE vaccination_record (
+  child_code       varchar(18)  NOT NULL,
+  vaccine_code     char(4)      NOT NULL,
+  dose_no          smallint     NOT NULL,
+  child_name       varchar(80)  NOT NULL,
+  child_sex        sex_code,
+  child_birth_date date,
+  child_id_no      varchar(30),
+  birth_cert_no    varchar(10),
+  guardian_name    varchar(80),
+  guardian_id_no   varchar(30),
+  guardian_phone   varchar(30),
+  address          varchar(200),
+  vaccine_name     varchar(60),
+  batch_no         varchar(30),
+  dose_ml          numeric(4,2),
+  site_code        varchar(12),
+  adverse_reaction jsonb,
+  vaccinated_at    timestamptz  NOT NULL,
+  PRIMARY KEY (child_code, vaccine_code, dose_no)
+);
+
 CREATE TABLE health_record (
   record_id        uuid PRIMARY KEY,
   archive_no       varchar(17)  NOT NULL,
@@ -67,3 +89,24 @@ CREATE TABLE health_record (
   updated_at       timestamptz  NOT NULL
 );
 CREATE INDEX ON health_record (id_no);
+
+CREATE TABLE death_certificate (
+  cert_no        varchar(20) PRIMARY KEY,
+  name           varchar(80)   NOT NULL,
+  sex            sex_code      NOT NULL,
+  birth_date     date,
+  id_type        id_doc_type,
+  id_no          varchar(30),
+  ethnicity      varchar(20),
+  hukou_address  varchar(200),
+  marital_status varchar(12),
+  death_time     timestamptz   NOT NULL,
+  death_place    death_place,
+  cause_icd10    varchar(8)[],
+  age_text       varchar(12),
+  family_name    varchar(80),
+  family_phone   varchar(30),
+  narrative      text,
+  facility_name  varchar(100),
+  issued_at      timestamptz   NOT NULL
+);

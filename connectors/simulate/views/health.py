@@ -12,7 +12,7 @@ from uuid import UUID
 from connectors.simulate import names
 from connectors.simulate.areas import HOME, address_in, any_grain
 from connectors.simulate.dice import Dice
-from connectors.simulate.identifiers import IdHabits, mistyped, mobile, passport, spelled_id, spelled_phone
+from connectors.simulate.identifiers import IdHabits, mistyped, mobile, spelled_id, spelled_phone
 from connectors.simulate.people import (
     BASE_DATE,
     BEIJING,
@@ -22,15 +22,9 @@ from connectors.simulate.people import (
     Status,
     past_time,
 )
-from connectors.simulate.tables import (
-    BIRTH_CERTIFICATE,
-    HEALTH_RECORD,
-    BirthCertificate,
-    Entry,
-    HealthRecord,
-    Named,
-)
-from connectors.simulate.views import BIG_VALUE, phone_on_file
+from connectors.simulate.rows.health import BirthCertificate, HealthRecord
+from connectors.simulate.tables import BIRTH_CERTIFICATE, HEALTH_RECORD, Entry, Named
+from connectors.simulate.views import BIG_VALUE, days_after, ethnic_word, name_on_file, papers, phone_on_file
 
 CERTIFIED_BELOW: Final = 7
 """Age in years; certificates of older children are not in the system."""
@@ -77,7 +71,7 @@ def rows(family: Family, rng: Dice) -> list[Entry]:
             entries.extend(certificates(family, person, rng))
     for person in family.persons:
         if rng.random() < _coverage(person, family.kind):
-            moment = max(past_time(rng, 2012), _after_birth(person, 20))
+            moment = max(past_time(rng, 2012), days_after(person, 20))
             entries.append(record(family, person, rng, moment))
             if rng.random() < SECOND_RECORD:
                 entries.append(second_record(family, person, rng, moment))
@@ -86,14 +80,14 @@ def rows(family: Family, rng: Dice) -> list[Entry]:
 
 def certificates(family: Family, baby: Person, rng: Dice) -> list[Entry]:
     """Return the baby's certificate; where it was reissued, the voided one and its successor."""
-    first = certificate(family, baby, rng, _after_birth(baby, 2))
+    first = certificate(family, baby, rng, days_after(baby, 2))
     if rng.random() < DISAGREES:
         _disagree(first, baby, rng)
     if rng.random() >= REISSUED:
         return [first]
     row = first.row
     assert isinstance(row, BirthCertificate)
-    again = certificate(family, baby, rng, _after_birth(baby, 10))
+    again = certificate(family, baby, rng, days_after(baby, 10))
     second = again.row
     assert isinstance(second, BirthCertificate)
     for field in (
@@ -143,16 +137,16 @@ def certificate(family: Family, baby: Person, rng: Dice, issued: datetime) -> En
         mother_id_type="id_card",
         mother_id_no=mother.id_number,
         mother_birth_date=mother.birth.isoformat() if rng.random() < 0.97 else None,
-        mother_ethnicity=names.ETHNICITY[mother.ethnicity] + "族",
+        mother_ethnicity=ethnic_word(mother),
         mother_address=mother.home.spelled(any_grain(rng)),
         mother_phone=phone_on_file(rng, mother, 0.05),
         father_name=father.name if father else None,
         father_id_type=("passport" if foreign else "id_card") if father else None,
-        father_id_no=(passport(rng) if foreign else father.id_number)
+        father_id_no=(father.passport if foreign else father.id_number)
         if father and rng.random() < 0.95
         else None,
         father_birth_date=father.birth.isoformat() if father and rng.random() < 0.9 else None,
-        father_ethnicity=names.ETHNICITY[father.ethnicity] + "族" if father else None,
+        father_ethnicity=ethnic_word(father) if father else None,
         father_phone=phone_on_file(rng, father, 0.3) if father else None,
         previous_cert_no=None,
         status="issued",
@@ -172,27 +166,22 @@ def is_real_name(row: BirthCertificate) -> bool:
 def record(family: Family, person: Person, rng: Dice, moment: datetime) -> Entry:
     """Return the person's health record."""
     age = person.age()
-    number = spelled_id(rng, person.id_number, person.birth, _IDS)
-    kind = "id_card"
-    if isinstance(person.mother, Person) and age < CERTIFIED_BELOW and rng.random() < MOTHERS_NUMBER:
+    kind = papers(person, ("id_card", "passport", "hk_macao", "taiwan"))
+    number: str | None = person.id_number
+    if not person.is_foreign:
+        number = spelled_id(rng, person.id_number, person.birth, _IDS)
+    if isinstance(person.mother, Person) and age < CERTIFIED_BELOW and rng.errs(MOTHERS_NUMBER):
         number = person.mother.id_number
     elif number in (None, "", "无", "0"):
         kind = "none" if rng.random() < 0.6 else "id_card"
     elif rng.random() < 0.004:
-        kind, number = "passport", passport(rng)
-    name = person.name
-    draw = rng.random()
-    if draw < 0.02:
-        name = names.misspelled(rng, name)
-    elif draw < 0.3:
-        name = names.dotted_variant(rng, name)
-    elif draw < 0.35:
-        name = names.without_rare(name)
+        kind, number = "passport", person.passport
+    name = name_on_file(rng, person, 0.02, 0.3, 0.05)
     contact = person.mother if age < 18 else person.spouse
     birth: date | None = person.birth
-    if rng.random() < 0.012:
+    if rng.errs(0.012):
         birth = None
-    elif rng.random() < 0.008:
+    elif rng.errs(0.008):
         birth = date(person.birth.year, 1, 1)
     elderly = age >= 60
     row = HealthRecord(
@@ -203,7 +192,7 @@ def record(family: Family, person: Person, rng: Dice, moment: datetime) -> Entry
         birth_date=birth.isoformat() if birth else None,
         id_type=kind,
         id_no=number,
-        ethnicity=names.ETHNICITY[person.ethnicity] + "族" if rng.random() < 0.96 else None,
+        ethnicity=ethnic_word(person) if rng.random() < 0.96 else None,
         phone=phone_on_file(rng, person, 0.08) if age >= 13 else None,
         contact_name=contact.name if contact and rng.random() < 0.8 else None,
         contact_phone=_contact_phone(rng, contact),
@@ -302,7 +291,7 @@ def _coverage(person: Person, kind: Kind) -> float:
 
 def _certificate_number(family: Family) -> str:
     """A letter and nine digits: the letter has the kind of family and the tens of the file number."""
-    number = family.next_file()
+    number = family.number("birth_certificate")
     letters = "ABCDEFGHJK" if family.kind is Kind.HUKOU else "LMNPQRSTUV"
     return f"{letters[number // 10]}{family.index * 10 + number % 10:09d}"
 
@@ -322,8 +311,3 @@ def _array(rng: Dice, values: tuple[str, ...], share: float) -> str | None:
 def _exam(rng: Dice) -> str:
     day = BASE_DATE - timedelta(days=rng.between(20, 1200))
     return f'{{"date": "{day}", "sbp": {rng.between(95, 180)}, "dbp": {rng.between(55, 105)}}}'
-
-
-def _after_birth(person: Person, days: int) -> datetime:
-    day = person.birth + timedelta(days=days)
-    return datetime(day.year, day.month, day.day, 10, tzinfo=BEIJING)

@@ -9,21 +9,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from connectors.simulate import names
 from connectors.simulate.areas import HOME, address_in, any_grain
 from connectors.simulate.dice import Dice
-from connectors.simulate.identifiers import IdHabits, fifteen, passport, spelled_id
+from connectors.simulate.identifiers import IdHabits, fifteen, spelled_id
 from connectors.simulate.people import (
     BASE_DATE,
-    FILES_PER_FAMILY,
     Family,
     Kind,
     Person,
-    Status,
     past_time,
 )
-from connectors.simulate.tables import AC01, Ac01, Entry, Named
-from connectors.simulate.views import phone_on_file
+from connectors.simulate.rows.hrss import Ac01
+from connectors.simulate.tables import AC01, Entry, Named
+from connectors.simulate.views import marital_digit, name_on_file, papers, phone_on_file
 
 ENROLLED: Final = 0.80
 """Hukou people of working age or over."""
@@ -35,14 +33,6 @@ WORKING_AGE: Final = 16
 _IDS: Final = IdHabits(
     missing=0.008, fifteen=0.02, lower_x=0.15, full_width=0.008, blanks=0.002, mistyped=0.008
 )
-MARITAL: Final = {
-    Status.SINGLE: "1",
-    Status.MARRIED: "2",
-    Status.FIRST: "2",
-    Status.REMARRIED: "2",
-    Status.WIDOWED: "3",
-    Status.DIVORCED: "4",
-}
 DE_FACTO: Final = "5"
 _INSURANCES: Final = ("{110,120,210,410}", "{110,120}", "{120}", "{110,210,410}", None)
 _HUKOU_KINDS: Final = ("10", "20", "30", None)
@@ -64,21 +54,17 @@ def rows(family: Family, rng: Dice) -> list[Entry]:
 def enrolment(family: Family, person: Person, rng: Dice, moment: datetime) -> Entry:
     """Return the person's enrolment."""
     age = person.age()
-    name = person.name
-    draw = rng.random()
-    if draw < 0.012:
-        name = names.misspelled(rng, name)
-    elif draw < 0.4:
-        name = names.dotted_variant(rng, name)
-    elif draw < 0.6:
-        name = names.without_rare(name)
-    kind, number = "01", spelled_id(rng, person.id_number, person.birth, _IDS)
-    if rng.random() < 0.004:
-        kind, number = "08", passport(rng)
+    name = name_on_file(rng, person, 0.012, 0.4, 0.2)
+    kind = papers(person, ("01", "08", "04", "05"))
+    number: str | None = person.id_number
+    if not person.is_foreign:
+        number = spelled_id(rng, person.id_number, person.birth, _IDS)
+        if rng.random() < 0.004:
+            kind, number = "08", person.passport
     first_job = min(person.birth.year + rng.between(17, 27), BASE_DATE.year)
     retired = age >= 60
     row = Ac01(
-        aac001=_number(family),
+        aac001=39_100_000_000_000 + family.serial("ac01"),
         aac058=kind,
         aac002=number,
         aac003=name,
@@ -88,7 +74,7 @@ def enrolment(family: Family, person: Person, rng: Dice, moment: datetime) -> En
         aac007=first_job * 100 + rng.between(1, 13) if rng.random() < 0.8 else None,
         aac009=rng.one(_HUKOU_KINDS),
         aac010=family.address.spelled(any_grain(rng)) if rng.random() < 0.85 else None,
-        aac017=marital_digit(rng, person),
+        aac017=marital_digit(rng, person, DE_FACTO),
         aac008="4" if person.died else "2" if retired else rng.choices("134", (85, 9, 6))[0],
         aae005=phone_on_file(rng, person, 0.1),
         aae006=person.home.spelled(any_grain(rng)) if rng.random() < 0.85 else None,
@@ -123,23 +109,8 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1000
 
 
-def marital_digit(rng: Dice, person: Person) -> str | None:
-    """Return the department's marital code; mostly 5 for those who live together unregistered."""
-    draw = rng.random()
-    if draw < 0.03:
-        return None if draw < 0.01 else "9"
-    if person.de_facto and draw < 0.9:
-        return DE_FACTO
-    return MARITAL[person.status]
-
-
 def _birth(rng: Dice, person: Person) -> int | None:
-    draw = rng.random()
+    draw = rng.random() / rng.noise
     if draw < 0.015:
         return 0 if draw < 0.01 else None
     return person.birth.year * 10_000 + person.birth.month * 100 + person.birth.day
-
-
-def _number(family: Family) -> int:
-    base = 39_100_000_000_000 if family.kind is Kind.HUKOU else 39_200_000_000_000
-    return base + family.index * FILES_PER_FAMILY + family.next_file()

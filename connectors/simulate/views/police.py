@@ -9,23 +9,22 @@ import base64
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from connectors.simulate import names
+from connectors.simulate import lunar, names
 from connectors.simulate.areas import HOME, address_in, any_grain, police_station
 from connectors.simulate.dice import Dice, Weighted
-from connectors.simulate.identifiers import IdHabits, fifteen, missing_id, passport, spelled_id
+from connectors.simulate.identifiers import IdHabits, fifteen, missing_id, spelled_id
 from connectors.simulate.people import (
     BASE_DATE,
     BEIJING,
-    FILES_PER_FAMILY,
     MARRIED,
     Family,
-    Kind,
     Person,
     Status,
     past_time,
 )
-from connectors.simulate.tables import HJ_HJXX, HJ_RYJBXX, LDRK_JZZ, Entry, HjHjxx, HjRyjbxx, LdrkJzz, Named
-from connectors.simulate.views import BIG_VALUE, compact, phone_on_file
+from connectors.simulate.rows.police import HjHjxx, HjRyjbxx, LdrkJzz
+from connectors.simulate.tables import HJ_HJXX, HJ_RYJBXX, LDRK_JZZ, Entry, Named
+from connectors.simulate.views import BIG_VALUE, compact, papers, phone_on_file
 
 SEVERAL_FILES: Final = 0.12
 """Hukou persons with more than one file (一人多档)."""
@@ -102,7 +101,7 @@ def file(family: Family, person: Person, rng: Dice, moment: datetime) -> Entry:
     young = person.age(moment.date()) < _YOUNG
     newborn = (moment.date() - person.birth).days < 120
     name = person.name
-    if not young and rng.random() < 0.008:
+    if not young and rng.errs(0.008):
         name = names.misspelled(rng, name)
     number: str | None = person.id_number
     if newborn and rng.random() < 0.3:
@@ -113,7 +112,7 @@ def file(family: Family, person: Person, rng: Dice, moment: datetime) -> Entry:
     father, mother = person.father, person.mother
     adult = person.age() >= 18
     row = HjRyjbxx(
-        rynbid=_file_number(family),
+        rynbid=390_000_000_000 + family.serial("hj_ryjbxx"),
         hh=family.book,
         yhzgx="02" if person.relation == "01" and rng.random() < 0.3 else person.relation,
         gmsfhm=number,
@@ -169,7 +168,7 @@ def old_file(family: Family, person: Person, rng: Dice, present: datetime) -> En
         row.gmsfhm = fifteen(person.id_number)
     elif rng.random() < 0.06:
         row.gmsfhm = missing_id(rng)
-    if rng.random() < 0.15:
+    if rng.errs(0.15):
         row.xm = names.misspelled(rng, person.former_name or person.name)
     elif person.former_name and rng.random() < 0.7:
         row.xm, row.cym = person.former_name, None
@@ -213,21 +212,21 @@ def stay(
     family: Family, person: Person, rng: Dice, arrived: datetime, *, permitted: bool, present: bool
 ) -> Entry:
     """Return a registration of a migrant. ``present`` is the one in force, others have run out or were left."""
-    number = _file_number(family)
+    number = 391_000_000_000 + family.serial("ldrk_jzz")
     issued = arrived.date() + timedelta(days=rng.between(1, 60)) if permitted else None
     until = issued + timedelta(days=365) if issued else None
     if until and present:
         until = max(until, BASE_DATE + timedelta(days=rng.between(10, 360)))
-    kind, document = "111", spelled_id(rng, person.id_number, person.birth, _MIGRANT_IDS)
-    draw = rng.random()
-    if draw < 0.006:
-        kind, document = "414", passport(rng)
-    elif draw < 0.01:
-        kind, document = "516", f"H{rng.below(10**8):08d}"
+    kind = papers(person, ("111", "414", "516", "511"))
+    document: str | None = person.id_number
+    if not person.is_foreign:
+        document = spelled_id(rng, person.id_number, person.birth, _MIGRANT_IDS)
+    if not person.is_foreign and rng.random() < 0.006:
+        kind, document = "414", person.passport
     elif document in (None, "", "无", "0"):
         kind = "990" if rng.random() < 0.5 else "111"
     name = person.name
-    if rng.random() < 0.02:
+    if rng.errs(0.02):
         name = names.misspelled(rng, name)
     elif rng.random() < 0.5:
         name = names.dotted_variant(rng, name)
@@ -285,20 +284,16 @@ def _after_birth(person: Person) -> datetime:
     return datetime(first.year, first.month, first.day, 9, tzinfo=BEIJING)
 
 
-def _file_number(family: Family) -> int:
-    base = 390_000_000_000 if family.kind is Kind.HUKOU else 391_000_000_000
-    return base + family.index * FILES_PER_FAMILY + family.next_file()
-
-
 def _birth_on_file(rng: Dice, person: Person) -> str | None:
-    draw = rng.random()
+    draw = rng.random() / rng.noise
     if draw < 0.003:
         return None
     if draw < 0.006:
         return "        "
     if person.age() > 75 and draw < 0.03:
-        # The lunar date of the same day is 20 to 50 days behind.
-        return _day(person.birth - timedelta(days=rng.between(20, 51)))
+        # The date in the lunar calendar, which nobody noted as such; some of these days no month has.
+        found = lunar.lunar(person.birth)
+        return f"{found[0]}{found[1]:02d}{found[2]:02d}"
     return _day(person.birth)
 
 

@@ -1,0 +1,206 @@
+"""Writes a province as events, without any stack: what Kafka would hold, as ``kcat -J`` prints it, and its truth.
+
+A folder gets ``1-snapshot.events.jsonl`` (the rows that are there when the capture begins), ``2-changes.events.jsonl``
+(what happens afterwards, in the order of commits), ``truth.jsonl`` (a line a mention of the rows that are left at the
+end) and ``persons.jsonl``. The same seed makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from connectors.errors import TerminalError
+from connectors.simulate.capture import Capture, Message
+from connectors.simulate.changer import Changer
+from connectors.simulate.people import Family, Kind, Person
+from connectors.simulate.population import Population
+from connectors.simulate.rows import Row
+from connectors.simulate.subgroups import groups_of, is_number_missing
+from connectors.simulate.tables import Key, Named, Table
+from connectors.simulate.transactions import Transaction, person_fact
+
+SNAPSHOT: Final = "1-snapshot.events.jsonl"
+CHANGES: Final = "2-changes.events.jsonl"
+TRUTH: Final = "truth.jsonl"
+PERSONS: Final = "persons.jsonl"
+_DRAFT: Final = ".truth.tmp"
+_REPORT_EVERY: Final = 200
+"""Families, or transactions, between two reports."""
+
+
+class TruthLine(msgspec.Struct):
+    """A person that a row names in a role. ``key`` is the compact JSON object of the row's key, ``person`` whom the
+    row is about, ``subgroups`` what makes them hard to link.
+    """
+
+    department: str
+    table: str
+    key: str
+    role: str
+    ordinal: int
+    person: str
+    subgroups: list[str]
+
+
+@dataclass(slots=True)
+class Written:
+    """What a run wrote, so far. ``events`` counts lines by topic."""
+
+    people: int = 0
+    persons: int = 0
+    transactions: int = 0
+    mentions: int = 0
+    events: dict[str, int] = field(default_factory=dict)
+
+
+class _Topics:
+    """Lines of one file, with the offsets of all topics."""
+
+    def __init__(self, written: Written) -> None:
+        self._written = written
+        self._encode = msgspec.json.Encoder().encode
+        self.file: BinaryIO | None = None
+
+    def write(self, message: Message) -> None:
+        offset = self._written.events.get(message.topic, 0)
+        self._written.events[message.topic] = offset + 1
+        payload = message.payload
+        line: dict[str, object] = {
+            "topic": message.topic,
+            "partition": 0,
+            "offset": offset,
+            "tstype": "create",
+            "ts": message.time,
+            "broker": 1,
+        }
+        if message.headers:
+            line["headers"] = message.headers
+        line["key"] = message.key
+        line["payload"] = None if payload is None else payload.decode()
+        assert self.file is not None
+        self.file.write(self._encode(line) + b"\n")
+
+
+class _Truth:
+    """Lines as rows come and change; what is gone at the end is left out when the file is finished.
+
+    In memory are only the keys of rows that went, or changed in what the truth says of them.
+    """
+
+    def __init__(self, folder: Path, file: BinaryIO) -> None:
+        self._folder, self._file = folder, file
+        self._encode = msgspec.json.Encoder().encode
+        self._line = 0
+        self._gone: dict[tuple[str, Key], int] = {}
+        """By row, the number of the first line that is not superseded."""
+
+    def add(self, table: Table, key: Key, row: Row, named: tuple[Named, ...]) -> None:
+        text = table.key_json(key)
+        for one in named:
+            groups = groups_of(one.person)
+            if is_number_missing(table, row, one.role):
+                groups.append("missing_number")
+            line = TruthLine(
+                table.department, table.name, text, one.role, one.ordinal, one.person.ident, groups
+            )
+            self._file.write(self._encode([table.id, *key]) + b"\n" + self._encode(line) + b"\n")
+            self._line += 1
+
+    def remove(self, table: Table, key: Key) -> None:
+        self._gone[table.id, key] = self._line
+
+    def finish(self) -> int:
+        """Write the final file; return the number of its lines."""
+        self._file.flush()
+        decode = msgspec.json.Decoder(list[str | int]).decode
+        kept = 0
+        temporary = self._folder / f"{TRUTH}.tmp"
+        with (self._folder / _DRAFT).open("rb") as draft, temporary.open("wb") as final:
+            for number, (place, line) in enumerate(zip(draft, draft, strict=True)):
+                if self._gone:
+                    name, *key = decode(place)
+                    if number < self._gone.get((str(name), tuple(key)), 0):
+                        continue
+                final.write(line)
+                kept += 1
+        os.replace(temporary, self._folder / TRUTH)
+        (self._folder / _DRAFT).unlink()
+        return kept
+
+
+def write(
+    folder: Path,
+    population: Population,
+    transactions: int,
+    report: Callable[[Written], None] = lambda _: None,
+) -> Written:
+    """Write the population and so many transactions into a folder, which is made where it is missing.
+
+    Raises TerminalError when the folder holds events already. Memory holds the families that something has happened
+    to, and the ID numbers.
+    """
+    if any((folder / name).exists() for name in (SNAPSHOT, CHANGES, TRUTH)):
+        raise TerminalError(f"{folder} holds events already; give an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    written = Written()
+    topics, capture = _Topics(written), Capture()
+    encode = msgspec.json.Encoder().encode
+    with ExitStack() as stack:
+        truth = _Truth(folder, stack.enter_context((folder / _DRAFT).open("wb")))
+        persons = stack.enter_context((folder / PERSONS).open("wb"))
+        with (folder / SNAPSHOT).open("wb") as topics.file:
+            for number, family in enumerate(population.everybody()):
+                for person in _everyone(family):
+                    persons.write(encode(person_fact(person)) + b"\n")
+                    written.persons += 1
+                if family.kind is Kind.HUKOU:
+                    written.people += sum(person.registered for person in family.persons)
+                for entry in family.entries:
+                    topics.write(capture.snapshot(entry))
+                    truth.add(entry.table, entry.key, entry.row, entry.named)
+                if number % _REPORT_EVERY == 0:
+                    report(written)
+        changer = Changer(population)
+        with (folder / CHANGES).open("wb") as topics.file:
+            while changer.number < transactions:
+                made = changer.next()
+                for message in capture.changes(made):
+                    topics.write(message)
+                for transaction in made:
+                    _tell(truth, transaction)
+                    for fact in transaction.persons:
+                        persons.write(encode(fact) + b"\n")
+                written.transactions = changer.number
+                if changer.number % _REPORT_EVERY == 0:
+                    report(written)
+        written.mentions = truth.finish()
+    report(written)
+    return written
+
+
+def _everyone(family: Family) -> Iterator[Person]:
+    yield from family.persons
+    yield from family.others
+
+
+def _tell(truth: _Truth, transaction: Transaction) -> None:
+    for operation in transaction.operations:
+        table, before, after = operation.table, operation.before, operation.after
+        if before is not None and (after is None or _says_otherwise(table, before, after)):
+            truth.remove(table, operation.key)
+        if after is not None and (before is None or _says_otherwise(table, before, after)):
+            truth.add(table, table.key_of(after), after, operation.named)
+
+
+def _says_otherwise(table: Table, before: Row, after: Row) -> bool:
+    return table.key_of(before) != table.key_of(after) or any(
+        is_number_missing(table, before, role) != is_number_missing(table, after, role)
+        for role in table.numbers
+    )

@@ -1,0 +1,51 @@
+-- medins 医保 (MariaDB): the captured tables of the reference register.
+SET NAMES utf8mb4;
+CREATE TABLE psn_info_b (
+  psn_no        varchar(30)  NOT NULL,
+  psn_cert_type varchar(3)   NOT NULL DEFAULT '01',
+  certno        varchar(50),
+  psn_name      varchar(50)  NOT NULL,
+  alis          varchar(50),
+  gend          varchar(6),
+  brdy          date,
+  naty          varchar(3),
+  mrg_stas      varchar(3),
+  tel           varchar(50),
+  resd_addr     varchar(200),
+  live_addr     varchar(200),
+  insutype      varchar(6)   NOT NULL,
+  psn_insu_stas varchar(6)   NOT NULL,
+  psn_idet_type set('普通','低保','特困','残疾','优抚'),
+  emp_name      varchar(120),
+  insu_admdvs   char(6)      NOT NULL,
+  bal           decimal(16,2),
+  vali_flag     tinyint(1)   NOT NULL DEFAULT 1,
+  crte_time     datetime     NOT NULL,
+  updt_time     datetime(3)  NOT NULL,
+  PRIMARY KEY (psn_no), KEY (certno)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE setl_d (
+  setl_id         varchar(30)   NOT NULL,
+  clr_seq         smallint      NOT NULL DEFAULT 0,
+  psn_no          varchar(30)   NOT NULL,
+  psn_name        varchar(50)   NOT NULL,
+  certno          varchar(50),
+  gend            varchar(6),
+  brdy            date,
+  age             decimal(4,1),
+  insutype        varchar(6),
+  med_type        varchar(6),
+  fixmedins_name  varchar(200),
+  begndate        date,
+  enddate         date,
+  dise_name       varchar(200),
+  medfee_sumamt   decimal(16,2) NOT NULL,
+  fund_pay_sumamt decimal(16,2) NOT NULL,
+  acct_pay        decimal(16,2),
+  psn_cash_pay    decimal(16,2),
+  memo            text,
+  refd_setl_flag  tinyint(1)    NOT NULL DEFAULT 0,
+  setl_time       datetime(6)   NOT NULL,
+  PRIMARY KEY (setl_id, clr_seq), KEY (psn_no)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
