@@ -20,6 +20,7 @@ from connectors.simulate.tables import (
     E_LEREP,
     FW_QLR,
     GLJT,
+    JS_JSXX,
     JSR_JSZXX,
     JY_DJB,
     KK_TXJL,
@@ -70,7 +71,7 @@ def passage(province: Province, draft: Draft) -> None:
 
 def vaccination(province: Province, draft: Draft) -> None:
     """A child gets its next dose."""
-    family = province.family(province.some_kind())
+    family = province.family_with(VACCINATION)
     for child in family.persons:
         doses = family.of(VACCINATION, child)
         if child.age() >= health_papers.VACCINATED_BELOW:
@@ -96,7 +97,7 @@ def vaccination(province: Province, draft: Draft) -> None:
 
 def recoding(province: Province, draft: Draft) -> None:
     """Two vaccination files of a child are merged: the doses of one get the number of the other, a new key."""
-    family = province.family(province.some_kind())
+    family = province.family_with(VACCINATION)
     for child in family.persons:
         doses = [(entry, entry.row) for entry in family.of(VACCINATION, child)]
         codes = {row.child_code for _, row in doses if isinstance(row, VaccinationRecord)}
@@ -178,7 +179,9 @@ def moves_city(province: Province, draft: Draft) -> None:
 
 def pupil(province: Province, draft: Draft) -> None:
     """A child starts school, moves up, or leaves; a temporary number becomes the final one, a new key."""
-    family = province.family(province.some_kind())
+    family = province.family_with(XS_XJXX)
+    if province.dice.random() < 0.3:
+        family = province.family(province.some_kind())
     children = [p for p in family.persons if edu.FIRST_AGE <= p.age() <= edu.LAST_AGE and not p.died]
     if not children:
         return
@@ -207,9 +210,24 @@ def pupil(province: Province, draft: Draft) -> None:
         draft.update(entries[0], nj=grade + 1)
 
 
+def teaching(province: Province, draft: Draft) -> None:
+    """A school takes a teacher on, or one of them is promoted."""
+    family = province.family(Kind.HUKOU)
+    for person in family.persons:
+        entries = family.of(JS_JSXX, person)
+        if entries:
+            draft.update(entries[0], zc="高级教师")
+        elif 22 <= person.age() < 55 and not person.died and province.dice.random() < 0.1:
+            if family.has_room(JS_JSXX.name):
+                draft.insert(family, edu.teacher(family, person, province.dice, draft.moment))
+        else:
+            continue
+        return
+
+
 def examination(province: Province, draft: Draft) -> None:
     """A family's minimum living allowance is examined: it gets another number, the key of all its rows, or none."""
-    family = province.family(Kind.HUKOU)
+    family = province.family_with(DBJT_CY, Kind.HUKOU)
     rows = family.of(DBJT_CY)
     if not rows:
         if province.dice.random() < 0.05 and family.has_room("jtbh"):
@@ -244,7 +262,9 @@ def subsidy(province: Province, draft: Draft) -> None:
 
 def new_code(province: Province, draft: Draft) -> None:
     """A business of before the reform gets its unified code, a new key; others open or close."""
-    family = province.family(province.some_kind())
+    family = province.family_with(E_LEREP)
+    if province.dice.random() < 0.3:
+        family = province.family(province.some_kind())
     for entry in family.of(E_LEREP):
         row = entry.row
         assert isinstance(row, ELerep)
@@ -308,7 +328,7 @@ def card(province: Province, draft: Draft) -> None:
 
 def regraded(province: Province, draft: Draft) -> None:
     """A disability is assessed again: the certificate's number changes with the grade, so the old one goes."""
-    family = province.family(Kind.HUKOU)
+    family = province.family_with(CJR, Kind.HUKOU)
     entries = family.of(CJR)
     if entries:
         _regrade(draft, family, entries[0], province)

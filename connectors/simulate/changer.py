@@ -24,8 +24,9 @@ _HAPPENINGS: Final[tuple[tuple[Happening, float], ...]] = (
     (upkeep.touch, 12), (upkeep.files_somebody, 6), (upkeep.removes_duplicate, 5), (upkeep.corrects_book, 3),
     (upkeep.big_value_stays, 5), (upkeep.new_big_value, 2),
     (affairs.passage, 40), (affairs.vaccination, 8), (affairs.recoding, 1), (affairs.job, 10),
-    (affairs.unemployment, 3), (affairs.settlement, 14), (affairs.moves_city, 2), (affairs.pupil, 6),
-    (affairs.examination, 8), (affairs.subsidy, 3), (affairs.new_code, 6), (affairs.title, 3), (affairs.rental, 4),
+    (affairs.unemployment, 3), (affairs.settlement, 14), (affairs.moves_city, 2), (affairs.pupil, 10),
+    (affairs.teaching, 3),
+    (affairs.examination, 4), (affairs.subsidy, 3), (affairs.new_code, 7), (affairs.title, 3), (affairs.rental, 4),
     (affairs.licence, 4), (affairs.card, 6), (affairs.regraded, 3),
 )  # fmt: skip
 """What happens, and how often relative to the rest."""

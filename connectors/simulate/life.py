@@ -39,6 +39,7 @@ from connectors.simulate.upkeep import files, opens
 from connectors.simulate.views import (
     DIGITS,
     civil,
+    edu,
     health,
     health_papers,
     hrss,
@@ -321,11 +322,18 @@ def moves_in(province: Province, draft: Draft) -> None:
     for person in family.persons:
         draft.insert(family, police.file(family, person, dice, draft.moment))
     draft.learn(*family.persons)
+    _start_school(province, family)
     for person in family.persons:
         province.after(lambda later, person=person: files(province, later, family, person, HEALTH_RECORD))  # type: ignore[misc]
         if person.age() >= hrss.WORKING_AGE:
             province.after(lambda later, person=person: files(province, later, family, person, AC01))  # type: ignore[misc]
         province.after(lambda later, person=person: files(province, later, family, person, PSN_INFO_B))  # type: ignore[misc]
+
+
+def _start_school(province: Province, family: Family) -> None:
+    for child in family.persons:
+        if edu.FIRST_AGE <= child.age() <= edu.LAST_AGE:
+            province.after(lambda later, child=child: files(province, later, family, child, XS_XJXX))  # type: ignore[misc]
 
 
 def migrant_comes(province: Province, draft: Draft) -> None:
@@ -338,6 +346,7 @@ def migrant_comes(province: Province, draft: Draft) -> None:
             family, police.stay(family, person, dice, draft.moment, permitted=permitted, present=True)
         )
     draft.learn(*family.persons)
+    _start_school(province, family)
     person = family.persons[0]
     if dice.random() < hrss.ENROLLED_MIGRANTS:
         province.after(lambda later: files(province, later, family, person, AC01))

@@ -26,7 +26,7 @@ _RECENT: Final = 200
 _RECENT_SHARE: Final = 0.25
 """Some change again soon: the rows of one key then follow each other closely, as a hub must get right."""
 _ASKED: Final = 8
-"""Families that are looked at for somebody who may marry."""
+"""Families that are looked at for somebody who may marry, or who has a certain row."""
 _NEXT_DEPARTMENT: Final = (3, 80)
 """Transactions until another department hears of something."""
 
@@ -76,6 +76,14 @@ class Province:
             if family is not self.held and family is not self.last:
                 self.last = family
                 return family
+
+    def family_with(self, table: Table, kind: Kind | None = None) -> Family:
+        """Return a family, most likely one that has rows of the table."""
+        for _ in range(_ASKED):
+            family = self.family(kind or self.some_kind())
+            if family.of(table):
+                break
+        return family
 
     def family_of(self, person: Person) -> Family:
         """Return the family that the person is counted in."""

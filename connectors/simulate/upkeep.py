@@ -23,12 +23,14 @@ from connectors.simulate.tables import (
     SFZ_ZZXX,
     TABLES,
     VACCINATION,
+    XS_XJXX,
     ZRR_DJXX,
     Entry,
     Table,
 )
 from connectors.simulate.transactions import Draft
 from connectors.simulate.views import (
+    edu,
     health,
     health_papers,
     hrss,
@@ -45,6 +47,10 @@ def _first_dose(family: Family, child: Person, dice: Dice, moment: datetime) -> 
     return health_papers.dose(family, child, dice, code, health_papers.VACCINES[0], 1, moment)
 
 
+def _new_pupil(family: Family, child: Person, dice: Dice, moment: datetime) -> Entry:
+    return edu.pupil(family, child, dice, moment, is_temporary=True)
+
+
 _OPENED: Final[Mapping[Table, tuple[int, Callable[[Family, Person, Dice, datetime], Entry]]]] = {
     HEALTH_RECORD: (0, health.record),
     AC01: (hrss.WORKING_AGE, hrss.enrolment),
@@ -53,6 +59,7 @@ _OPENED: Final[Mapping[Table, tuple[int, Callable[[Family, Person, Dice, datetim
     JSR_JSZXX: (18, transport.licence),
     SFZ_ZZXX: (5, police_papers.card),
     VACCINATION: (0, _first_dose),
+    XS_XJXX: (edu.FIRST_AGE, _new_pupil),
 }
 """The age from which a department opens a file, and how."""
 _ONE_EACH: Final = (HEALTH_RECORD, AC01, PSN_INFO_B, ZRR_DJXX, JSR_JSZXX)

@@ -11,7 +11,7 @@ from connectors.simulate.areas import any_grain
 from connectors.simulate.dice import Dice, Weighted
 from connectors.simulate.families import is_teacher
 from connectors.simulate.identifiers import IdHabits, spelled_id
-from connectors.simulate.people import BASE_DATE, Family, Kin, Person, past_time
+from connectors.simulate.people import BASE_DATE, ROWS_PER_FAMILY, Family, Kin, Kind, Person, past_time
 from connectors.simulate.rows.edu import JsJsxx, XsXjxx
 from connectors.simulate.tables import JS_JSXX, XS_XJXX, Entry, Named
 from connectors.simulate.views import WORDS, birth_on_file, iso, name_on_file, phone_on_file, wall
@@ -26,6 +26,7 @@ TEMPORARY: Final = 0.05
 PARENTS_NUMBER: Final = 0.02
 
 _IDS: Final = IdHabits(missing=0.02, fifteen=0, lower_x=0.3, full_width=0.004, blanks=0.003, mistyped=0.01)
+_MIGRANT_IDS: Final = 3_000_000_000
 _TALENTS: Final = ("体育", "美术", "音乐", "舞蹈", "科技")
 _RANKS: Final = Weighted(("三级教师", "二级教师", "一级教师", "高级教师"), (10, 30, 40, 20))
 
@@ -111,7 +112,10 @@ def teacher(family: Family, person: Person, rng: Dice, moment: datetime) -> Entr
     if number and len(number) > 18:
         number = person.id_number
     row = JsJsxx(
-        id=family.index * 8 + family.number("js_jsxx") % 8 + (0 if family.kind == "H" else 3_000_000_000) + 1,
+        id=_MIGRANT_IDS * (family.kind is Kind.MIGRANT)
+        + family.index * ROWS_PER_FAMILY
+        + family.number("js_jsxx")
+        + 1,
         xm=names.without_rare(person.name),
         xb=str(person.sex),
         csrq=iso(birth_on_file(rng, person)),
