@@ -100,13 +100,13 @@ def find_by_id_number(access: Access, number: str) -> list[str]:
     number = number.strip().upper()
     found = rows(
         access,
-        "SELECT person_id FROM persons WHERE id_number = {number:String} AND state = 'active'"
+        "SELECT person_id FROM persons_by_id_number(value = {number:String}) WHERE state = 'active'"
         " ORDER BY person_id",
         {"number": _escaped(number)},
     ) or rows(
         access,
         "SELECT DISTINCT person_id FROM identities WHERE (department, table, key, role, ordinal) IN"
-        " (SELECT department, table, key, role, ordinal FROM mentions WHERE id_number = {number:String})"
+        " (SELECT department, table, key, role, ordinal FROM mentions_by_id_number(value = {number:String}))"
         " ORDER BY person_id",
         {"number": _escaped(number)},
     )
@@ -173,7 +173,7 @@ def _mentions(access: Access, person_id: str) -> list[PersonMention]:
         access,
         f"SELECT department, table, key, role, ordinal, {_ELEMENTS}, source_time, version FROM mentions"
         " WHERE (department, table, key, role, ordinal) IN"
-        " (SELECT department, table, key, role, ordinal FROM identities WHERE person_id = {id:String})"
+        " (SELECT department, table, key, role, ordinal FROM identities_by_person(value = {id:String}))"
         " ORDER BY department, table, key, role, ordinal",
         {"id": _escaped(person_id)},
     )
@@ -195,8 +195,8 @@ def _mentions(access: Access, person_id: str) -> list[PersonMention]:
 def _links(access: Access, person_id: str) -> list[PersonLink]:
     found = rows(
         access,
-        "SELECT department, table, key, role, ordinal, rule, version FROM identities"
-        " WHERE person_id = {id:String} ORDER BY department, table, key, role, ordinal",
+        "SELECT department, table, key, role, ordinal, rule, version"
+        " FROM identities_by_person(value = {id:String}) ORDER BY department, table, key, role, ordinal",
         {"id": _escaped(person_id)},
     )
     return [

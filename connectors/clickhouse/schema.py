@@ -16,6 +16,7 @@ from connectors.clickhouse import sql
 from connectors.clickhouse.columns import column
 from connectors.clickhouse.shared import FRONTIERS, SHARED_TABLES, SOURCE_STATES
 from connectors.clickhouse.tables import Table, View
+from connectors.clickhouse.views import VIEWS, records_view
 from connectors.errors import StoreError
 
 RECORD_COLUMNS: Final = (
@@ -136,7 +137,7 @@ class StoreSchema:
 def store_schema(feeds: Sequence[FeedTable]) -> StoreSchema:
     """Return the whole schema for these feeds. Raises StoreError."""
     feed_tables = {feed.table: feed_table(feed) for feed in feeds}
-    shared_names = {table.name for table in SHARED_TABLES} | {"findings"}
+    shared_names = {part.name for part in (*SHARED_TABLES, *VIEWS)} | {"findings", "records"}
     for feed in feeds:
         if feed.table in shared_names:
             raise StoreError(
@@ -146,4 +147,6 @@ def store_schema(feeds: Sequence[FeedTable]) -> StoreSchema:
         raise StoreError("two feeds have one table name; rename one of them")
     tables = (*feed_tables.values(), *SHARED_TABLES)
     views = [table.view for table in tables if table is not FRONTIERS]
-    return StoreSchema(tables, (*views, frontiers_view(), findings_view(feeds, feed_tables)))
+    stored = [(feed.department, feed.type, feed_tables[feed.table]) for feed in feeds]
+    own = (frontiers_view(), findings_view(feeds, feed_tables), *VIEWS, records_view(stored))
+    return StoreSchema(tables, (*views, *own))

@@ -66,11 +66,7 @@ class Table:
     def ddl(self) -> str:
         """CREATE TABLE IF NOT EXISTS."""
         version = "version, is_deleted" if self.deletes else "version"
-        indexes = [
-            f"INDEX {sql.name('lookup_' + column)} {sql.name(column)}"
-            f" TYPE bloom_filter GRANULARITY {LOOKUP_GRANULARITY}"
-            for column in self.lookups
-        ]
+        indexes = [self.index_ddl(column) for column in self.lookups]
         parts = ",\n  ".join([column.ddl for column in self.columns] + indexes)
         # A deduplication token can outlive its block (kill between the two), and the block that is sent again
         # is dropped: rows are idempotent by key and version instead.
@@ -79,6 +75,16 @@ class Table:
             f"ENGINE = ReplacingMergeTree({version}) ORDER BY ({sql.names(self.order_by)})\n"
             f"SETTINGS non_replicated_deduplication_window = 0\nCOMMENT {sql.text(self.comment)}"
         )
+
+    @staticmethod
+    def index_name(column: str) -> str:
+        """Return the name of a column's look-up index."""
+        return f"lookup_{column}"
+
+    def index_ddl(self, column: str) -> str:
+        """Return the definition of a column's look-up index."""
+        name = sql.name(self.index_name(column))
+        return f"INDEX {name} {sql.name(column)} TYPE bloom_filter GRANULARITY {LOOKUP_GRANULARITY}"
 
     @property
     def view(self) -> View:

@@ -11,6 +11,8 @@ import pytest
 from avro.schema import Schema
 from connectors.clickhouse import FeedTable, open_store
 from connectors.clickhouse.columns import column_type
+from connectors.clickhouse.engine import Engine
+from connectors.clickhouse.migrations import MIGRATIONS, Migration, apply_migrations
 from connectors.clickhouse.schema import store_schema
 from connectors.errors import StoreError
 from connectors.feeds import Catalog
@@ -147,3 +149,53 @@ def test_every_column_has_a_title_in_both_languages_and_a_level() -> None:
             assert pattern.fullmatch(column.comment), f"{table.name}.{column.name}: {column.comment!r}"
     levels = {column.name: column.comment[-1] for table in schema.tables for column in table.columns}
     assert {levels[name] for name in ("key", "raw", "raw_value", "provenance", "id_number")} == {"4"}
+
+
+def test_a_store_of_an_older_version_is_brought_up_once(tmp_path: Path) -> None:
+    feed = feed_table(write_schema(tmp_path / "schemas"))
+    store = open_store(tmp_path / "store", "", [feed])
+    for statement in (
+        "DROP TABLE renkou.schema_migrations SYNC",
+        "ALTER TABLE renkou.persons_all DROP INDEX lookup_name",
+        "ALTER TABLE renkou.persons_all COMMENT COLUMN name 'as it was'",
+        "DROP VIEW renkou.persons_by_name",
+    ):
+        store.side.command(statement)
+    store.close()
+    assert open_and_close(tmp_path / "store", feed) == (
+        "table persons: column name is described anew",
+        "table persons is looked up by name",
+        "migration 1: the first schema",
+        "migration 2: look-up indexes over all rows",
+    )
+    assert open_and_close(tmp_path / "store", feed) == ()
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    feed = feed_table(write_schema(tmp_path / "schemas"))
+    store = open_store(tmp_path / "store", "", [feed])
+    store.side.command("INSERT INTO renkou.schema_migrations (number, title) VALUES (4711, 'of tomorrow')")
+    store.close()
+    with pytest.raises(StoreError, match=r"migration 4711, this version of renkou knows \d+.*upgrade renkou"):
+        open_and_close(tmp_path / "store", feed)
+
+
+def test_a_step_that_a_crash_cut_off_is_done_again(tmp_path: Path) -> None:
+    feed = feed_table(write_schema(tmp_path / "schemas"))
+    store = open_store(tmp_path / "store", "", [feed])
+    done: list[int] = []
+
+    def crash(engine: Engine) -> None:
+        done.append(len(done))
+        if len(done) == 1:
+            raise StoreError("killed")
+
+    steps = (*MIGRATIONS, Migration(99, "a step", crash))
+    try:
+        with pytest.raises(StoreError, match="killed"):
+            apply_migrations(store.side, steps)
+        assert apply_migrations(store.side, steps) == ["migration 99: a step"]
+        assert apply_migrations(store.side, steps) == []
+        assert done == [0, 1]
+    finally:
+        store.close()
