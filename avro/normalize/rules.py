@@ -41,7 +41,7 @@ from avro.normalize.place import (
 from avro.normalize.plain import normalize_boolean, normalize_decimal, normalize_integer, normalize_texts
 from avro.normalize.range import normalize_first_day, normalize_last_day
 from avro.normalize.resident_id import inner_resident_id, normalize_resident_id
-from avro.normalize.text import normalize_label, normalize_text
+from avro.normalize.text import normalize_digits, normalize_label, normalize_text
 from avro.normalize.time import (
     BEIJING,
     UNITS,
@@ -181,6 +181,7 @@ def _flag(name: str, text: str | None) -> bool:
 
 RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "text": Rule(str, "string", _always(normalize_text)),
+    "digits": Rule(str, "string", _always(normalize_digits)),
     "name": Rule(str, "string", _name, optional=frozenset(("newborn",))),
     "damaged_name": Rule(str, "string", _always(normalize_damaged_name), is_companion=True),
     "resident_id": Rule(str, "string", _always(normalize_resident_id)),

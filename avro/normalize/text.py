@@ -65,3 +65,9 @@ def normalize_text(value: str | None) -> tuple[str | None, Issues]:
     if value is None:
         return None, NONE
     return value.strip() or None, NONE
+
+
+def normalize_digits(value: str | None) -> tuple[str | None, Issues]:
+    """Return the text of a number that only names something; all zeros are how old files say that there is none."""
+    text, issues = normalize_text(value)
+    return (text if text is not None and text.strip("0") else None), issues
