@@ -21,14 +21,17 @@ from connectors.stack import HUB, LocalStack, ProcessSpec
 from connectors.stack import connect as connect_process
 from streams.schemas import captured_departments, department_names
 
+DEPARTMENTS: Final = ("police", "health", "hrss")
+"""The departments that this machine plays: each is a database and a connector of its own, and there are two cores."""
+
 HEALTH_SECONDS: Final = 3.0
 
 Say = Callable[[str], None]
 
 
 def on_this_machine(catalog: Catalog) -> Catalog:
-    """Return the catalogue of the feeds whose tables the databases of this machine have: those that are simulated."""
-    here = {(table.department, table.name) for table in TABLES}
+    """Return the catalogue of the feeds whose tables the databases of this machine have: those that are played."""
+    here = {(table.department, table.name) for table in TABLES if table.department in DEPARTMENTS}
     return catalog.only(lambda feed: feed.is_captured and (feed.department, feed.table) in here)
 
 
