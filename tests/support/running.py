@@ -59,7 +59,7 @@ class RunningHub:
             try:
                 found = self.differences()
             except httpx.HTTPError as error:
-                found = [f"the store does not answer: {type(error).__name__}"]
+                found = [f"the store does not answer: {type(error).__name__} {error}"]
             if found:
                 time.sleep(0.5)
         return found
