@@ -49,3 +49,7 @@ class DeliveryError(TerminalError):
 
 class LetterError(TerminalError):
     """Dead letters were asked for that do not exist, or in a way that is none."""
+
+
+class GatewayError(TerminalError):
+    """Something that should have crossed the gateway did not, or is not what it says: somebody must look at it."""

@@ -19,9 +19,11 @@ from typing import Final
 
 import msgspec
 
-from avro.change import Place, RawEvent, carried
+from avro.change import RawEvent, carried
 from avro.codec import DatumCodec
 from avro.envelope import EnvelopeDecoder, Ignored
+from avro.errors import DecodeError
+from avro.kcat import read_line
 from avro.record import DeadLetter, Mark, Record
 from avro.schema import shared_schema
 from connectors.clickhouse import Batch, Store, open_store
@@ -53,52 +55,22 @@ class Summary(msgspec.Struct):
     dead_letters: int = 0
 
 
-class _Line(msgspec.Struct):
-    """A message as ``kcat -J`` prints it; ``headers`` is a flat list of names and values."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str | None = None
-    payload: str | None = None
-    headers: list[str | None] | None = None
-    ts: int = 0
-
-
-_decode_line = msgspec.json.Decoder(_Line).decode
-
-
 def parse_line(line: bytes, source: str, number: int) -> RawEvent | DeadLetter:
     """Return the event of a line, or a dead letter that names file and line when it is none."""
     try:
-        message = _decode_line(line)
-        headers = message.headers or []
-        if len(headers) % 2:
-            raise msgspec.ValidationError("headers are not names and values in turn")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return carried(read_line(line))
+    except DecodeError as error:
         return DeadLetter(
             feed="",
             topic=f"file:{source}",
             partition=0,
             offset=number,
             stage=REPLAY_STAGE,
-            rule="malformed_line",
-            error=f"line {number} of {source} is not a kcat -J message: {type(error).__name__}",
+            rule=error.rule,
+            error=f"line {number} of {source}: {error}",
             key=None,
             value=line,
         )
-    pairs = [
-        (name or "", None if value is None else value.encode())
-        for name, value in zip(headers[::2], headers[1::2], strict=True)
-    ]
-    event = RawEvent(
-        Place(message.topic, message.partition, message.offset),
-        None if message.key is None else message.key.encode(),
-        None if message.payload is None else message.payload.encode(),
-        pairs or None,
-        message.ts,
-    )
-    return carried(event)
 
 
 def read_files(files: Sequence[str]) -> Iterator[RawEvent | DeadLetter]:

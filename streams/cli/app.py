@@ -17,6 +17,7 @@ MODULES: Final = (
     "replay",
     "load",
     "dead_letters",
+    "gateway",
     "query",
     "verify",
     "config",

@@ -1,0 +1,1 @@
+"""Captured topics across a one-way gateway, as files. See docs/gateway.md."""
