@@ -4,8 +4,8 @@ PYTHON ?= python3.11
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# Debian packages that tests need beyond wheels; `make test` installs them where it may. None at present.
-SYSTEM_PACKAGES :=
+# Debian packages that tests need beyond wheels; `make test` installs them where it may: the MariaDB server.
+SYSTEM_PACKAGES := mariadb-server-core
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format catalogue faults bench clean system-packages
@@ -63,5 +63,5 @@ $(VENV)/.wheels: setup.cfg pyproject.toml
 system-packages:
 	@missing=; for package in $(SYSTEM_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then \
-		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq $$missing; \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
 		else echo "not installed, tests that need them are skipped:$$missing" >&2; fi; fi

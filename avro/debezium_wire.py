@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from math import isfinite, isnan
+from struct import Struct
 from typing import Any, Final
 
 import msgspec
@@ -39,7 +41,8 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class Source(msgspec.Struct, frozen=True):
-    """The fields of Debezium's ``source`` block that renkou reads.
+    """The fields of Debezium's ``source`` block that renkou reads: ``schema``, ``sequence`` and ``lsn`` are
+    PostgreSQL's, ``file``, ``pos`` and ``row`` MariaDB's, whose ``db`` stands for the schema.
 
     Not Debezium's are ``delivered``, of a row from a file, and ``pushed``, the client's position of a pushed one.
     """
@@ -52,6 +55,9 @@ class Source(msgspec.Struct, frozen=True):
     snapshot: str | None = None
     sequence: str | None = None
     lsn: int | None = None
+    file: str | None = None
+    pos: int | None = None
+    row: int | None = None
     ts_us: int | None = None
     ts_ms: int | None = None
     delivered: Delivered | None = None
@@ -175,7 +181,7 @@ class WireReader:
 
 
 class _AvroReader:
-    """Datums of one writer's schema, with values as JSON has them: bytes are base64 text."""
+    """Datums of one writer's schema, with values as JSON has them: bytes are base64 text, say."""
 
     def __init__(self, schema: Schema) -> None:
         if not isinstance(schema, dict) or schema.get("type") != "record":
@@ -188,7 +194,7 @@ class _AvroReader:
             raise SchemaError(
                 f"a registered schema cannot be used: {type(error).__name__}; look at it"
             ) from error
-        self._jsonify: Callable[[Any], Any] | None = _as_json if _holds_bytes(schema) else None
+        self._jsonify = _converter(schema, {})
 
     def read(self, datum: bytes) -> Row:
         values: Row = self._codec.decode(datum)
@@ -251,21 +257,85 @@ def _avro_envelope(values: Row) -> Envelope:
 _ABSENT: Final[Mapping[str, None]] = dict.fromkeys(Envelope.__struct_fields__)
 
 
-def _holds_bytes(node: Any) -> bool:
-    if isinstance(node, dict):
-        return _holds_bytes(node["type"]) or any(
-            _holds_bytes(part) for part in (node.get("items"), node.get("values"), *node.get("fields", ()))
-        )
+_Convert = Callable[[Any], Any]
+
+
+def _converter(node: Any, names: dict[str, _Convert | None], space: str = "") -> _Convert | None:
+    """Return what makes a value of this schema the one that Debezium's plain JSON has, None when it already is.
+
+    ``names`` holds the converters of the named types that were met, ``space`` is the enclosing namespace.
+    """
+    if isinstance(node, str):
+        return names.get(node if "." in node else f"{space}.{node}") or _PRIMITIVES.get(node)
     if isinstance(node, list):
-        return any(map(_holds_bytes, node))
-    return node in ("bytes", "fixed")
+        return _union([_converter(branch, names, space) for branch in node if branch != "null"])
+    kind = node["type"]
+    if kind == "array":
+        return _all(_converter(node["items"], names, space))
+    if kind == "map":
+        return _values(_converter(node["values"], names, space))
+    if kind not in ("record", "fixed"):
+        return _converter(kind, names, space) if kind != "enum" else None
+    space = node.get("namespace", space)
+    convert: _Convert | None = _base64
+    if kind == "record":
+        fields = {field["name"]: _converter(field["type"], names, space) for field in node["fields"]}
+        convert = _fields({name: field for name, field in fields.items() if field is not None})
+    names[f"{space}.{node['name']}"] = convert
+    return convert
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {name: _as_json(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_as_json(part) for part in value]
-    return value
+def _union(branches: list[_Convert | None]) -> _Convert | None:
+    """Connect's converter writes unions of null and one type only; of more, each tells bytes from the rest."""
+    needed = [branch for branch in branches if branch is not None]
+    if not needed:
+        return None
+    if len(branches) > 1:
+        return lambda value: _base64(value) if isinstance(value, bytes) else value
+    convert = needed[0]
+    return lambda value: None if value is None else convert(value)
+
+
+def _all(convert: _Convert | None) -> _Convert | None:
+    return None if convert is None else lambda values: [convert(value) for value in values]
+
+
+def _values(convert: _Convert | None) -> _Convert | None:
+    return None if convert is None else lambda values: {k: convert(value) for k, value in values.items()}
+
+
+def _fields(needed: dict[str, _Convert]) -> _Convert | None:
+    def convert(row: Row) -> Row:
+        for name, field in needed.items():
+            row[name] = field(row[name])
+        return row
+
+    return convert if needed else None
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _double(value: float) -> float | str:
+    """JSON has no numbers for these three: Connect writes their names."""
+    if isfinite(value):
+        return value
+    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _single(value: float) -> float | str:
+    """A number of 32 bits is in JSON the shortest decimal that names it, 1.1 and not 1.100000023841858."""
+    if isfinite(value):
+        for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+            shorter = float(f"{value:.{digits}g}")
+            if _FLOAT.unpack(_FLOAT.pack(shorter))[0] == value:
+                return shorter
+    return _double(value)
+
+
+_FLOAT: Final = Struct("<f")
+_FEWEST_DIGITS: Final = 6  # every decimal of so many digits survives 32 bits
+_MOST_DIGITS: Final = 9  # so many tell all numbers of 32 bits apart
+
+_PRIMITIVES: Final[Mapping[str, _Convert]] = {"bytes": _base64, "float": _single, "double": _double}

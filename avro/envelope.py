@@ -1,12 +1,13 @@
 """Debezium's envelope: from the bytes of a captured event to a `Change`.
 
-Follows Debezium 3's PostgreSQL connector: operations r c u d t m, tombstones, primary-key changes as a delete and a
-create with headers, snapshot markers, positions as ``lsn`` and ``sequence``. Column values stay as Debezium's plain
-JSON has them; what they mean is the feed's to say.
+Follows Debezium 3's connectors for PostgreSQL and MariaDB: operations r c u d t m, tombstones, primary-key changes as
+a delete and a create with headers, snapshot markers; positions as ``lsn`` and ``sequence``, or as the log's file,
+position and row. Column values stay as Debezium's plain JSON has them; what they mean is the feed's to say.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -17,9 +18,10 @@ from avro.debezium_toast import PLACEHOLDER, Unavailable
 from avro.debezium_wire import Envelope, Row, Source, WireReader
 from avro.errors import DecodeError
 from avro.registry import Registry
-from avro.version import file_version, postgresql_version, push_version
+from avro.version import binlog_version, file_version, postgresql_version, push_version
 
-SourceKind = Literal["postgresql"]
+SourceKind = Literal["postgresql", "mariadb"]
+"""The kind of a department's database server."""
 
 TOPIC_PREFIX: Final = "cdc."
 """Before the department in a connector's ``topic.prefix``, which Debezium repeats as ``source.name``."""
@@ -28,6 +30,9 @@ MICROSECONDS_PER_MILLISECOND: Final = 1000
 
 _OPS: Final = {str(op): op for op in Op}
 _TRANSACTION_STATUS: Final = frozenset(("BEGIN", "END"))
+
+# The number that every server counts its log files with: binlog.000012, or 12 digits and more.
+_LOG_FILE: Final = re.compile(r".*\.([0-9]+)", re.DOTALL)
 
 _sequence: Final = msgspec.json.Decoder(list[str | None])
 
@@ -45,13 +50,13 @@ class EnvelopeDecoder:
         self._wire = WireReader(registry)
         self._unavailable = Unavailable(unavailable_placeholder)
 
-    def decode(self, event: RawEvent, generation: int, kind: SourceKind = "postgresql") -> Change | Ignored:
+    def decode(self, event: RawEvent, generation: int, kind: str = "postgresql") -> Change | Ignored:
         """Return the change, or why there is none.
 
-        ``generation`` is the source's, raised by hand when it is restored. Raises DecodeError, whose rule is one of
-        not_json, malformed_avro, no_registry, unknown_schema, wrong_type, unknown_op, missing_key, missing_after,
-        missing_source, missing_time, missing_position, foreign_source, unreadable_header; and
-        RegistryUnavailableError when the event can be read later.
+        ``generation`` is the source's, raised by hand when it is restored; ``kind`` the feed's. Raises
+        DecodeError, whose rule is one of not_json, malformed_avro, no_registry, unknown_schema, wrong_type, unknown_op,
+        missing_key, missing_after, missing_source, missing_time, missing_position, foreign_source,
+        unreadable_header; and RegistryUnavailableError when the event can be read later.
         """
         if event.value is None:
             return Ignored("tombstone")
@@ -67,7 +72,7 @@ class EnvelopeDecoder:
             )
         if op is Op.MESSAGE:
             return Ignored("message")
-        return self._change(event, envelope, op, generation)
+        return self._change(event, envelope, op, generation, kind)
 
     def heartbeat(self, event: RawEvent) -> int:
         """Return the time of a connector's heartbeat, microseconds since 1970. Raises as `decode` does."""
@@ -76,9 +81,10 @@ class EnvelopeDecoder:
         values = self._wire.document(event.value)
         return _time(values.get("ts_us"), values.get("ts_ms"), "heartbeat")
 
-    def _change(self, event: RawEvent, envelope: Envelope, op: Op, generation: int) -> Change:
+    def _change(self, event: RawEvent, envelope: Envelope, op: Op, generation: int, kind: str) -> Change:
         source = envelope.source
-        if source is None or source.name is None or not source.schema or not source.table:
+        schema = None if source is None else source.schema or (source.db if kind == "mariadb" else None)
+        if source is None or source.name is None or not schema or not source.table:
             raise DecodeError(
                 "missing_source", "the source block lacks name, schema or table; is it Debezium's?"
             )
@@ -108,11 +114,11 @@ class EnvelopeDecoder:
         return Change(
             place=event.place,
             department=source.name[len(TOPIC_PREFIX) :],
-            schema=source.schema,
+            schema=schema,
             table=source.table,
             op=op,
             key=key_text(columns) if columns else "",
-            version=_version(source, op, generation),
+            version=_version(source, op, generation, kind),
             source_time=_time(source.ts_us, source.ts_ms, "source"),
             captured_time=_time(envelope.ts_us, envelope.ts_ms, "envelope"),
             previous_key=header_key(self._wire, headers, OLD_KEY_HEADER, columns)
@@ -135,10 +141,14 @@ def _time(micros: object, millis: object, part: str) -> int:
     raise DecodeError("missing_time", f"the {part} has no ts_us and no ts_ms; is it Debezium's?")
 
 
-def _version(source: Source, op: Op, generation: int) -> int:
-    """Return the version (docs/decisions/0003). Only a row of an incremental snapshot has no LSN of its own."""
+def _version(source: Source, op: Op, generation: int, kind: str) -> int:
     if source.delivered is not None or source.pushed is not None:
         return _own_version(source, generation)
+    return (_mariadb if kind == "mariadb" else _postgresql)(source, op, generation)
+
+
+def _postgresql(source: Source, op: Op, generation: int) -> int:
+    """Return the version (docs/decisions/0003). Only a row of an incremental snapshot has no LSN of its own."""
     snapshot = op is Op.READ
     if source.sequence is None or (source.lsn is None and not snapshot):
         raise DecodeError(
@@ -161,3 +171,16 @@ def _own_version(source: Source, generation: int) -> int:
         return file_version(generation, delivered.date, delivered.sequence, delivered.line)
     except ValueError as error:
         raise DecodeError("missing_position", f"{error}; look at what writes this topic") from error
+
+
+def _mariadb(source: Source, op: Op, generation: int) -> int:
+    match = _LOG_FILE.fullmatch(source.file or "")
+    if match is None or source.pos is None:
+        raise DecodeError(
+            "missing_position", "the source block lacks file or pos; is it MariaDB's connector?"
+        )
+    try:
+        # Statements about no row, such as a truncation, have none.
+        return binlog_version(generation, int(match[1]), source.pos, source.row or 0, snapshot=op is Op.READ)
+    except ValueError as error:
+        raise DecodeError("missing_position", "the source's file, pos or row is no position") from error

@@ -13,6 +13,13 @@ own LSN because transactions interleave: the one that commits later may have wri
 every streamed change above every snapshot row of the same position: a transaction that is open while the snapshot
 is taken commits later, with LSNs below the snapshot's. A snapshot row's lsn orders two snapshots of one slot, as
 happens when the first is interrupted.
+
+For MariaDB and MySQL::
+
+    generation 14 | binlog file 24 | position 32 | is_change 1 | row 56
+
+A position there is a place in the log of commits, which is in their order; the rows of one statement share it and are
+counted. A snapshot row has the position at which the snapshot was taken.
 """
 
 from __future__ import annotations
@@ -21,6 +28,8 @@ from typing import Final
 
 _LSN_BITS: Final = 56  # 72 PB of WAL
 _LSN_LIMIT: Final = 1 << _LSN_BITS
+_POSITION_BITS: Final = 32  # 4 GB; a log file has 1 GB, and what its last transaction adds
+_FILE_LIMIT: Final = 1 << 24
 GENERATION_LIMIT: Final = 1 << 14
 _PUSHED: Final = 1 << 127
 POSITION_LIMIT: Final = _LSN_LIMIT
@@ -56,6 +65,17 @@ def push_version(generation: int, position: int) -> int:
     pushed into its feed. Raises ValueError when a part is out of range.
     """
     return _PUSHED | _pack(generation, position, 1, 0)
+
+
+def binlog_version(generation: int, file: int, position: int, row: int, *, snapshot: bool) -> int:
+    """Return the version of a row state in a MariaDB or MySQL source.
+
+    ``file`` is the number at the end of the log file's name, ``position`` the event's byte offset in it, ``row`` the
+    row's number in the event. Raises ValueError when a part is out of range.
+    """
+    if not (0 <= file < _FILE_LIMIT and 0 <= position < 1 << _POSITION_BITS):
+        raise ValueError(f"log position {file}:{position} is out of range")
+    return _pack(generation, file << _POSITION_BITS | position, 0 if snapshot else 1, row)
 
 
 def log_version(epoch: int, offset: int) -> int:

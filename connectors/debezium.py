@@ -1,24 +1,28 @@
-"""Debezium's PostgreSQL connectors: their configuration, and the SQL for the source's administrator.
+"""Debezium's connectors: their configuration, and the SQL for the source's administrator.
 
-renkou writes nothing into a source and owns nothing there: publication and role come from ``source_sql``,
+renkou writes nothing into a source and owns nothing there: publication, role and account come from ``source_sql``,
 which the administrator runs; signals for incremental snapshots go through Kafka.
 """
 
 from __future__ import annotations
 
-import enum
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from connectors import debezium_mariadb, debezium_postgresql
+from connectors.captured import (
+    ROLE,
+    Capture,
+    CapturedTable,
+    Source,
+    SourceKind,
+    account,
+    schema_history_topic,
+    signal_topic,
+    topic_prefix,
+)
 from connectors.connect import Connector, apply, restart_failed, status, wait_running
 from connectors.errors import TerminalError
-
-CONNECTOR_CLASS: Final = "io.debezium.connector.postgresql.PostgresConnector"
-
-ROLE: Final = "renkou"
-"""The capture role's usual name."""
 
 HEARTBEAT_MS: Final = 1000
 """How often an idle source says that it is idle: the frontier's resolution."""
@@ -36,75 +40,12 @@ QUEUE_BYTES: Final = 64 * 1024 * 1024
 """Of changes that wait in the worker's heap; rows may have texts of megabytes."""
 
 RETRY_MS: Final = 1000
-"""After a failure of the source or the slot; ten seconds by default."""
-
-SLOT_RETRIES: Final = 60
-"""A killed worker's slot counts as in use until the server notices: ``wal_sender_timeout``, usually a minute
-at most."""
-
-
-class Capture(enum.Enum):
-    """How changes are written into Kafka."""
-
-    JSON = "json"
-    JSON_SCHEMAS = "json-schemas"
-    AVRO = "avro"
-
-
-@dataclass(frozen=True, slots=True)
-class CapturedTable:
-    """A table that a feed names: the columns that the register needs, and its primary key's."""
-
-    schema: str
-    table: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
-
-    @property
-    def captured(self) -> tuple[str, ...]:
-        """The key's columns and the named ones, each once."""
-        return tuple(dict.fromkeys((*self.key, *self.columns)))
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A department's database as the connector reaches it.
-
-    ``password`` may be a reference that Connect resolves, such as
-    ``${file:/etc/renkou/police.properties:password}`` or ``${env:POLICE_PASSWORD}``: then neither its status
-    nor its topics show it.
-    """
-
-    department: str
-    host: str
-    port: int
-    database: str
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Source({self.department}, {self.host}:{self.port}/{self.database})"
+"""After a failure of the source; ten seconds by default."""
 
 
 def connector_name(department: str) -> str:
     """Return the name of a department's connector."""
     return f"renkou-{department}"
-
-
-def topic_prefix(department: str) -> str:
-    """Return the beginning of all capture topics of a department."""
-    return f"cdc.{department}"
-
-
-def signal_topic(department: str) -> str:
-    """Return the topic through which a connector is asked for incremental snapshots; the key is its topic
-    prefix."""
-    return f"renkou.signals.{department}"
-
-
-def _database_name(department: str) -> str:
-    """Return the name of publication and slot."""
-    return f"renkou_{department}"
 
 
 def connector(
@@ -119,28 +60,21 @@ def connector(
         raise TerminalError(
             f"department {source.department} has no feed; add one or leave its connector away"
         )
-    name = _database_name(source.department)
+    own = (
+        debezium_mariadb.settings(source, tables, kafka)
+        if source.kind == "mariadb"
+        else debezium_postgresql.settings(source, tables)
+    )
     return Connector(
         connector_name(source.department),
         {
-            "connector.class": CONNECTOR_CLASS,
+            **own,
             "tasks.max": "1",
             "topic.prefix": topic_prefix(source.department),
             "database.hostname": source.host,
             "database.port": str(source.port),
-            "database.dbname": source.database,
             "database.user": source.user,
             "database.password": source.password,
-            "plugin.name": "pgoutput",
-            "publication.name": name,
-            "publication.autocreate.mode": "disabled",
-            "slot.name": name,
-            "slot.max.retries": str(SLOT_RETRIES),
-            "slot.retry.delay.ms": str(RETRY_MS),
-            "table.include.list": ",".join(_quoted(table.schema, table.table) for table in tables),
-            "column.include.list": ",".join(
-                _quoted(table.schema, table.table, column) for table in tables for column in table.captured
-            ),
             "snapshot.mode": "initial",
             "skipped.operations": "none",
             "tombstones.on.delete": "true",
@@ -185,81 +119,33 @@ def _converters(capture: Capture, registry: str) -> dict[str, str]:
     return settings
 
 
-def _quoted(*parts: str) -> str:
-    """Return a Java pattern for this name only; a comma would separate in Debezium's lists."""
-    return r"\.".join(re.sub(r"([\\.\[\]{}()*+\-?^$|,])", r"\\\1", part) for part in parts)
+def source_sql(
+    department: str, tables: Sequence[CapturedTable], role: str = ROLE, kind: SourceKind = "postgresql"
+) -> str:
+    """Return what the administrator runs in the department's database; in PostgreSQL as a superuser.
 
-
-def source_sql(department: str, tables: Sequence[CapturedTable], role: str = ROLE) -> str:
-    """Return what the administrator runs, as a superuser, in the department's PostgreSQL database.
-
-    It may be run again, and again when the feeds have changed: it revokes what is no longer needed. The role
-    reads the feeds' columns only. The publication has no column lists: with them a table of REPLICA IDENTITY
-    FULL would refuse its owner's updates.
+    ``role`` is the role's name in PostgreSQL and begins the account's in MariaDB (`account`). It may be run again,
+    and again when the feeds have changed.
     """
-    name = _database_name(department)
-    publication, user = _identifier(name), _identifier(role)
-    names = ", ".join(_table(table) for table in tables)
-    preface = f"""\
--- renkou: what it needs to capture the database of the department {department}; for a superuser, there.
--- The server needs wal_level = logical (a restart), a free replication slot and a free WAL sender. It should
--- have max_slot_wal_keep_size set, so that a hub that is off for long cannot fill the disk.
-BEGIN;
-DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {_literal(role)}) THEN
-    CREATE ROLE {user};
-  END IF;
-END $$;
-ALTER ROLE {user} LOGIN REPLICATION NOSUPERUSER NOCREATEDB NOCREATEROLE;
--- Give it a password: \\password {role}
-"""
-    rights = [
-        f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {user};\n"
-        f"GRANT USAGE ON SCHEMA {schema} TO {user};\n"
-        for schema in sorted({_identifier(table.schema) for table in tables})
-    ]
-    rights += [
-        f"GRANT SELECT ({', '.join(map(_identifier, table.captured))})\n"
-        f"  ON TABLE {_table(table)} TO {user};\n"
-        for table in tables
-    ]
-    publishing = f"""\
-DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {_literal(name)}) THEN
-    CREATE PUBLICATION {publication} FOR TABLE {names};
-  ELSE
-    ALTER PUBLICATION {publication} SET TABLE {names};
-  END IF;
-END $$;
-ALTER PUBLICATION {publication} SET (publish = 'insert, update, delete, truncate');
-COMMIT;
-"""
-    return preface + "".join(rights) + publishing
-
-
-def _table(table: CapturedTable) -> str:
-    return f"{_identifier(table.schema)}.{_identifier(table.table)}"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    user = account(department, kind, role)
+    if kind == "mariadb":
+        return debezium_mariadb.administrator_sql(department, tables, user)
+    return debezium_postgresql.administrator_sql(department, tables, user)
 
 
 __all__ = [
-    "CONNECTOR_CLASS",
     "ROLE",
     "Capture",
     "CapturedTable",
     "Connector",
     "Source",
+    "SourceKind",
+    "account",
     "apply",
     "connector",
     "connector_name",
     "restart_failed",
+    "schema_history_topic",
     "signal_topic",
     "source_sql",
     "status",

@@ -10,7 +10,13 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from connectors.debezium import CapturedTable, signal_topic, topic_prefix
+from connectors.captured import (
+    CapturedTable,
+    SourceKind,
+    schema_history_topic,
+    signal_topic,
+    topic_prefix,
+)
 from connectors.errors import TerminalError, TransientError
 
 RECORDS: Final = "renkou.records"
@@ -62,13 +68,19 @@ class Topics:
     differences: tuple[Difference, ...]
 
 
-def capture_topics(department: str, tables: Sequence[CapturedTable]) -> tuple[TopicSpec, ...]:
-    """Return the topics of one department: one a table, its heartbeat's, its signals'."""
+def capture_topics(
+    department: str, tables: Sequence[CapturedTable], kind: SourceKind = "postgresql"
+) -> tuple[TopicSpec, ...]:
+    """Return the topics of one department: one a table, its heartbeat's, its signals', MariaDB's schema history."""
+    # Without it a connector of MariaDB can no longer read the log.
+    forever = {"cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
+    history = [TopicSpec(schema_history_topic(department), settings=forever)] if kind == "mariadb" else []
     prefix = topic_prefix(department)
     return (
         *(_kept(f"{prefix}.{table.schema}.{table.table}", CAPTURE_MS) for table in tables),
         _kept(f"__debezium-heartbeat.{prefix}", HEARTBEAT_MS),
         _kept(signal_topic(department), DAY_MS),
+        *history,
     )
 
 

@@ -76,10 +76,14 @@ class Demo:
         self._simulator: Simulator | None = None
         self.changes = 0
 
+    def missing(self) -> list[str]:
+        """Return which departments cannot be on this machine, and why."""
+        return hub.missing_departments(self._feeds)
+
     def start(self) -> None:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
         self.stack.start()
-        self.stack.ensure_databases(captured_departments(self._catalog))
+        hub.ensure_databases(self.stack, self._catalog)
         hub.create_topics(self.stack, self._feeds)
         # The hub's processes load while the sources are filled.
         beginning = self.stack.begin(hub.hub_specs(self._plan.data, self.stack.ports))

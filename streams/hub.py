@@ -9,15 +9,17 @@ from typing import Final
 
 import httpx
 import psycopg
+import pymysql
 from psycopg import sql
 
-from connectors import debezium, topics
-from connectors.debezium import Capture, CapturedTable, Source
-from connectors.errors import TransientError
+from connectors import debezium, mariadb, topics
+from connectors.captured import Capture, CapturedTable, Source, SourceKind, account
+from connectors.errors import FeedError, TransientError
 from connectors.feeds import Catalog, Feed
+from connectors.feeds.definition import DATABASE_KINDS
 from connectors.simulate import schema as simulated
 from connectors.simulate.tables import TABLES
-from connectors.stack import HUB, LocalStack, ProcessSpec
+from connectors.stack import HUB, LocalStack, ProcessSpec, lacks
 from connectors.stack import connect as connect_process
 from streams.schemas import captured_departments, department_names
 
@@ -30,9 +32,12 @@ Say = Callable[[str], None]
 
 
 def on_this_machine(catalog: Catalog) -> Catalog:
-    """Return the catalogue of the feeds whose tables the databases of this machine have: those that are played."""
+    """Return the catalogue of the feeds whose tables the databases of this machine have: those that are played, in
+    servers that it has."""
     here = {(table.department, table.name) for table in TABLES if table.department in DEPARTMENTS}
-    return catalog.only(lambda feed: feed.is_captured and (feed.department, feed.table) in here)
+    return catalog.only(
+        lambda feed: feed.is_captured and (feed.department, feed.table) in here and not lacks(feed.kind)
+    )
 
 
 def captured_tables(catalog: Catalog, department: str) -> tuple[CapturedTable, ...]:
@@ -52,7 +57,9 @@ def prepare(
     """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
     here = on_this_machine(catalog)
     say("databases")
-    stack.ensure_databases(captured_departments(here))
+    for reason in missing_departments(catalog):
+        say(reason)
+    ensure_databases(stack, here)
     create_tables(stack, here)
     say("topics")
     create_topics(stack, catalog)
@@ -60,11 +67,39 @@ def prepare(
     capture_departments(stack, here, captured_departments(here), capture)
 
 
+def missing_departments(catalog: Catalog) -> list[str]:
+    """Return, for each department whose database server is not on this machine, why and what to do."""
+    return [
+        f"without {name}: {reason}"
+        for name in captured_departments(catalog)
+        if (reason := lacks(database_kind(catalog, name)))
+    ]
+
+
+def database_kind(catalog: Catalog, department: str) -> SourceKind:
+    """Return the kind of a department's database. Raises FeedError when it has none."""
+    given = catalog.department(department).kind
+    for kind in DATABASE_KINDS:
+        if kind == given:
+            return kind
+    raise FeedError(f"department {department} has no database: its source is of kind {given}")
+
+
+def ensure_databases(stack: LocalStack, catalog: Catalog) -> None:
+    """Create the departments' databases where they are missing. Raises StackError."""
+    departments = captured_departments(catalog)
+    for kind in DATABASE_KINDS:
+        stack.ensure_databases([name for name in departments if database_kind(catalog, name) == kind], kind)
+
+
 def create_topics(stack: LocalStack, catalog: Catalog) -> None:
     """Create the hub's topics and those of every feed. Raises ConnectorError."""
     wanted = [*topics.hub_topics(), *delivered_topics(catalog)]
+    databases = captured_departments(catalog)
     for department in department_names(catalog):
-        wanted += topics.capture_topics(department, captured_tables(catalog, department))
+        tables = captured_tables(catalog, department)
+        kind = database_kind(catalog, department) if department in databases else "postgresql"
+        wanted += topics.capture_topics(department, tables, kind)
     topics.ensure_topics(stack.endpoints().kafka, wanted, replication=1)
 
 
@@ -85,7 +120,7 @@ def capture_departments(
         _administer(stack, catalog, department)
     connectors = [
         debezium.connector(
-            _source(stack, department),
+            _source(stack, department, database_kind(catalog, department)),
             captured_tables(catalog, department),
             capture=capture,
             kafka=endpoints.kafka,
@@ -104,10 +139,13 @@ def create_tables(stack: LocalStack, catalog: Catalog) -> None:
 
 
 def count_rows(stack: LocalStack, catalog: Catalog) -> dict[str, int]:
-    """Return the rows of each captured feed's table in its source. Raises psycopg.Error."""
+    """Return the rows of each captured feed's table in its source. Raises psycopg.Error, pymysql.MySQLError."""
     counts: dict[str, int] = {}
     for feed in catalog.feeds:
         if not feed.is_captured:
+            continue
+        if feed.kind == "mariadb":
+            counts[feed.id] = _count_mariadb(stack.dsn(feed.department), feed)
             continue
         with psycopg.connect(stack.dsn(feed.department), autocommit=True) as connection:
             statement = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(feed.schema, feed.table))
@@ -115,12 +153,37 @@ def count_rows(stack: LocalStack, catalog: Catalog) -> dict[str, int]:
     return counts
 
 
+def _count_mariadb(dsn: str, feed: Feed) -> int:
+    connection = mariadb.connect(dsn, f"the database of {feed.department}")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM `{feed.table}`")  # noqa: S608 (a table of our own)
+            (row,) = cursor.fetchall()
+            return int(row[0])
+    finally:
+        connection.close()
+
+
 def _administer(stack: LocalStack, catalog: Catalog, department: str) -> None:
     """Be the source's administrator: run what ``renkou connect sql`` prints, and set the role's password."""
     tables = captured_tables(catalog, department)
+    kind = database_kind(catalog, department)
+    script = debezium.source_sql(department, tables, kind=kind)
+    if kind == "mariadb":
+        login = f"'{account(department, kind)}'@'%'"
+        # Passwords of the stack are made of characters that need no quoting.
+        script += f"SET PASSWORD FOR {login} = PASSWORD('{stack.capture_password}');\n"
+        try:
+            mariadb.run_script(stack.dsn(department), script, f"the database of {department}")
+        except pymysql.MySQLError as error:
+            raise TransientError(
+                f"the database of {department} refuses its set-up (MariaDB error {error.args[0]}); "
+                "see DIR/logs/mariadb.log"
+            ) from None
+        return
     try:
         with psycopg.connect(stack.dsn(department), autocommit=True) as connection:
-            connection.execute(debezium.source_sql(department, tables).encode())
+            connection.execute(script.encode())
             connection.execute(
                 sql.SQL("ALTER ROLE {} PASSWORD {}").format(
                     sql.Identifier(debezium.ROLE), stack.capture_password
@@ -132,9 +195,10 @@ def _administer(stack: LocalStack, catalog: Catalog, department: str) -> None:
         ) from error
 
 
-def _source(stack: LocalStack, department: str) -> Source:
+def _source(stack: LocalStack, department: str, kind: SourceKind) -> Source:
     reference = f"${{file:{connect_process.secrets_file(stack.data)}:password}}"
-    return Source(department, "127.0.0.1", stack.ports["postgresql"], department, debezium.ROLE, reference)
+    user = account(department, kind)
+    return Source(department, "127.0.0.1", stack.ports[kind], department, user, reference, kind)
 
 
 def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
@@ -176,8 +240,11 @@ __all__ = [
     "count_rows",
     "create_tables",
     "create_topics",
+    "database_kind",
     "delivered_topics",
+    "ensure_databases",
     "hub_specs",
+    "missing_departments",
     "on_this_machine",
     "prepare",
 ]

@@ -17,6 +17,7 @@ from avro.change import Change, Op, Place, RawEvent, carried, replayed_time
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.record import OPEN, DeadLetter, Mark, MarkKind, Record, letter_version, log_key, mark_key
+from connectors.captured import topic_prefix
 from connectors.errors import FeedMismatchError
 from connectors.feeds import Catalog, Feed
 from connectors.files.rows import enveloped
@@ -47,15 +48,28 @@ class Normalizer:
     def __init__(self, catalog: Catalog, decoder: EnvelopeDecoder) -> None:
         self._catalog = catalog
         self._decoder = decoder
+        self._beside = {
+            name: Ignored(reason)
+            for department in catalog.departments
+            for name, reason in (
+                (topic_prefix(department.name), "schema change"),
+                (f"{topic_prefix(department.name)}.transaction", "transaction"),
+                (topics.heartbeat(department.name), "heartbeat"),
+            )
+        }
+        """What connectors write beside the tables' topics: about no row."""
 
     def process(self, event: RawEvent) -> list[Outcome]:
         """Return what ``event`` leads to: one outcome, and marks behind it."""
         feed = self._catalog.by_topic(event.place.topic)
         if feed is None:
+            beside = self._beside.get(event.place.topic)
+            if beside is not None:
+                return [beside]
             return [_dead(event, "", "unknown_topic", "no feed reads this topic; add one, then replay it")]
         try:
             plain = enveloped(feed, event) if feed.layout is not None else event
-            change = self._decoder.decode(plain, feed.generation)
+            change = self._decoder.decode(plain, feed.generation, feed.kind)
         except DecodeError as error:
             return [_dead(event, feed.id, error.rule, str(error))]
         if isinstance(change, Ignored):

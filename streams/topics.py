@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from connectors.debezium import topic_prefix
+from connectors.captured import topic_prefix
 from connectors.topics import DEAD_LETTERS, IDENTITIES, PERSONS, RECORDS
 
 NORMALIZE_GROUP: Final = "renkou-normalize"

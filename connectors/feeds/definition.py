@@ -12,11 +12,12 @@ import msgspec
 from avro.normalize import RULES, ContextRule, Parameters, Rule
 from avro.record import PERSON_ELEMENTS
 from avro.version import GENERATION_LIMIT
+from connectors.captured import SourceKind
 from connectors.feeds.located import Located, name_of, read_yaml
 from connectors.feeds.mention import MentionDefinition, person_element, read_mentions
 from connectors.files.layout import Layout, field_names, read_layout
 
-DATABASE_KINDS: Final = ("postgresql", "mariadb")
+DATABASE_KINDS: Final[tuple[SourceKind, ...]] = ("postgresql", "mariadb")
 """Kinds of source whose tables Debezium captures."""
 
 FILE: Final = "file"
@@ -25,7 +26,7 @@ FILE: Final = "file"
 PUSH: Final = "push"
 """The kind of source that sends its changes over HTTP; docs/push.md."""
 
-SOURCE_KINDS: Final = (*DATABASE_KINDS, FILE, PUSH)
+SOURCE_KINDS: Final[tuple[str, ...]] = (*DATABASE_KINDS, FILE, PUSH)
 """Kinds of source that a department can have. A feed of a department with a database can be of the last two."""
 
 LOWEST_RANK: Final = 99

@@ -3,8 +3,8 @@ running."""
 
 from __future__ import annotations
 
-from connectors.stack.local import HUB, LocalStack, owner
+from connectors.stack.local import HUB, LocalStack, lacks, owner
 from connectors.stack.process import ProcessSpec
 from connectors.stack.supervisor import Event, State, Status, Supervisor
 
-__all__ = ["HUB", "Event", "LocalStack", "ProcessSpec", "State", "Status", "Supervisor", "owner"]
+__all__ = ["HUB", "Event", "LocalStack", "ProcessSpec", "State", "Status", "Supervisor", "lacks", "owner"]

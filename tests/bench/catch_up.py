@@ -49,7 +49,7 @@ def run(people: int, capture: Capture) -> dict[str, object]:
         Path(folder).chmod(0o711)
         with LocalStack(Path(folder) / "hub") as stack:
             stack.start()
-            stack.ensure_databases(department_names(catalog))
+            hub.ensure_databases(stack, catalog)
             sources = {department: stack.dsn(department) for department in department_names(catalog)}
             Simulator(sources, people, 1, Path(folder) / "truth").load()
             hub.prepare(stack, feeds, capture)

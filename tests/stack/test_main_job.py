@@ -19,7 +19,7 @@ from confluent_kafka import Producer
 from connectors.feeds import Catalog
 from connectors.stack import LocalStack
 from streams import hub as hub_on_one_machine
-from streams.schemas import department_names, input_topics
+from streams.schemas import input_topics
 from tests.support import kcat, values
 from tests.support.model import MAKERS, ModelTable, Statement, resident_id
 from tests.support.running import RunningHub
@@ -78,7 +78,7 @@ def hub(stack_folder: Path) -> Iterator[RunningHub]:
         stack.start()
         feeds = Catalog.load(None)
         catalog = hub_on_one_machine.on_this_machine(feeds)
-        stack.ensure_databases(department_names(catalog))
+        hub_on_one_machine.ensure_databases(stack, catalog)
         hub_on_one_machine.create_tables(stack, catalog)
         hub_on_one_machine.create_topics(stack, feeds)
         # The others first: a slot waits for the open transactions of all databases of the server.

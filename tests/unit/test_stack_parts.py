@@ -43,7 +43,7 @@ def test_the_lock_names_every_jar_once_with_its_digest() -> None:
     locked = jars.locked()
     assert len({jar.file_name for jar in locked}) == len(locked)
     assert all(len(jar.sha256) == 64 for jar in locked)
-    assert {jar.use for jar in locked} == {"kafka", "registry"}
+    assert {jar.use for jar in locked} == {"kafka", "mariadb", "registry"}
 
 
 def test_missing_jars_are_an_error_that_says_how_to_get_them(tmp_path: Path) -> None:
@@ -153,7 +153,8 @@ def test_properties_survive_java_s_syntax() -> None:
 def test_the_plugin_path_holds_what_the_connectors_need(tmp_path: Path) -> None:
     connect.link_plugins(tmp_path / "plugins")
     linked = [path for path in (tmp_path / "plugins").rglob("*.jar") if path.is_symlink()]
-    assert len(linked) == sum(len(names) for names in connect.PLUGINS.values())
+    locked = sum(jar.use in connect.LOCKED.values() for jar in jars.locked())
+    assert len(linked) == sum(len(names) for names in connect.PLUGINS.values()) + locked
     assert all(path.resolve().is_file() for path in linked)
     connect.link_plugins(tmp_path / "plugins")
     assert len(list((tmp_path / "plugins").rglob("*.jar"))) == len(linked) + len(connect.MANIFESTS)
