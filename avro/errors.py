@@ -11,6 +11,10 @@ class SchemaError(AvroError):
     """A schema is missing, malformed or does not fit the others: terminal until the file is mended."""
 
 
+class IncompatibleSchemaError(SchemaError):
+    """A schema was edited so that what its earlier versions wrote can no longer be read."""
+
+
 class RegistryUnavailableError(AvroError):
     """The schema registry does not answer: transient."""
 

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 import httpx
 
-from avro.errors import RegistryUnavailableError, SchemaError
+from avro.compatibility import incompatibilities
+from avro.errors import IncompatibleSchemaError, RegistryUnavailableError, SchemaError
 from avro.schema import Schema, full_name
 
 WIRE_HEADER: Final = 5
@@ -21,11 +22,23 @@ WIRE_HEADER: Final = 5
 _REFUSED_FOR_NOW: Final = frozenset((401, 403, 408, 429))
 
 
+COMPATIBILITY: Final = "BACKWARD_TRANSITIVE"
+"""Every version of a subject's schema reads what all earlier ones wrote: the log is kept for ever, and so are topics
+that others read."""
+
+
+CONFLICT: Final = 409
+NOT_FOUND: Final = 404
+
+
 class Registry(Protocol):
     """What the pipeline asks of a registry."""
 
     def register(self, subject: str, schema: Schema) -> int:
-        """Return the id of ``schema`` under ``subject``, registering it when it is new."""
+        """Return the id of ``schema`` under ``subject``, registering it when it is new.
+
+        Raises IncompatibleSchemaError when it cannot read what an earlier version of the subject wrote.
+        """
         ...
 
     def schema(self, schema_id: int) -> Schema:
@@ -56,8 +69,16 @@ class LocalRegistry:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._schemas: list[Schema] = []
+        self._subjects: dict[str, list[Schema]] = {}
 
     def register(self, subject: str, schema: Schema) -> int:
+        versions = self._subjects.setdefault(subject, [])
+        if schema not in versions:
+            for older in versions:
+                reasons = incompatibilities(schema, older)
+                if reasons:
+                    raise IncompatibleSchemaError(_refusal(subject, "; ".join(reasons)))
+            versions.append(schema)
         text = json.dumps(schema, sort_keys=True)
         if text not in self._ids:
             self._schemas.append(schema)
@@ -83,10 +104,36 @@ class ConfluentRegistry:
         self._cache: dict[int, Schema] = {}
 
     def register(self, subject: str, schema: Schema) -> int:
-        answer = self._call(
-            "POST", f"subjects/{subject}/versions", {"schema": json.dumps(schema, ensure_ascii=False)}
-        )
+        """Return the id of ``schema``, which must be compatible with all that ``subject`` had.
+
+        The rule is set for the subject before and, where a registry knows no subject without a schema, again after
+        the first one: a process that is killed between the two sets it at its next start.
+        """
+        is_ruled = self._rule(subject)
+        try:
+            answer = self._call(
+                "POST", f"subjects/{subject}/versions", {"schema": json.dumps(schema, ensure_ascii=False)}
+            )
+        except _RefusedError as error:
+            if error.status == CONFLICT:
+                raise IncompatibleSchemaError(_refusal(subject, error.reason)) from error
+            raise
+        if not is_ruled and not self._rule(subject):
+            raise SchemaError(
+                f"schema registry {self._url} has no compatibility rule for {subject}; "
+                f"set {COMPATIBILITY} there, or use a registry with Confluent's interface"
+            )
         return int(answer["id"])
+
+    def _rule(self, subject: str) -> bool:
+        """Set the subject's compatibility; return whether the registry knows the subject."""
+        try:
+            self._call("PUT", f"config/{subject}", {"compatibility": COMPATIBILITY})
+        except _RefusedError as error:
+            if error.status == NOT_FOUND:
+                return False
+            raise
+        return True
 
     def schema(self, schema_id: int) -> Schema:
         if schema_id not in self._cache:
@@ -113,6 +160,24 @@ class ConfluentRegistry:
                 reason = str(response.json().get("message", ""))
             except ValueError:
                 reason = response.text[:200]
-            raise SchemaError(f"schema registry refused {method} {path}: {reason}")
+            raise _RefusedError(method, path, response.status_code, reason)
         answer: dict[str, str] = response.json()
         return answer
+
+
+class _RefusedError(SchemaError):
+    """The registry answered and refused."""
+
+    def __init__(self, method: str, path: str, status: int, reason: str) -> None:
+        super().__init__(
+            f"schema registry refused {method} {path}: {reason}; look at the schema and its subject"
+        )
+        self.status = status
+        self.reason = reason
+
+
+def _refusal(subject: str, reason: str) -> str:
+    return (
+        f"the schema of {subject} cannot read what an earlier version of it wrote: {reason}; take the edit back "
+        "(a new field needs a default; a field that changes its type needs a new name)"
+    )
