@@ -20,6 +20,9 @@ REQUEST_SECONDS: Final = 30.0
 BUSY_SECONDS: Final = 60.0
 """Connect refuses changes while its workers rebalance."""
 
+SOURCE_AWAY: Final = "the source's database does not answer; is it running and reachable from Connect?"
+"""The reason that blames the source and not the connector."""
+
 REASONS: Final = (
     (
         r"replication slot .* is active",
@@ -52,7 +55,7 @@ REASONS: Final = (
     (r"RestClientException|schema registry", "the schema registry does not answer; is its address right?"),
     (
         r"Connection to .* refused|connection attempt failed|Connection refused|UnknownHostException",
-        "the source's database does not answer; is it running and reachable from Connect?",
+        SOURCE_AWAY,
     ),
 )
 """What is in a stack trace, and what it means. The rest of a trace is not shown: it may quote a row."""

@@ -5,7 +5,8 @@ are noted, and T is the frontier of a stage once that stage has passed all of th
 
 A heartbeat's own time says only that the connector lives. While changes keep coming, the stream stands at the commit
 time of the newest change and not at the connector's clock: a connector that works off a backlog sends heartbeats too.
-Hence T is the heartbeat's time if no change came since the heartbeat before it, else the newest commit time seen.
+Hence T is the heartbeat's time if no change came since the heartbeat before it, else the newest commit time seen since
+then, but never later than the heartbeat: a source whose clock runs ahead would otherwise promise what is still to come.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class FrontierTracker:
     def on_heartbeat(self, department: str, time: int, ends: Mapping[TopicPartition, int]) -> None:
         """A heartbeat was read; ``ends`` are the end offsets of the department's topics at this moment."""
         source = self._sources.setdefault(department, _Source())
-        reached = source.newest_commit if source.changed else time
-        source.changed = False
+        reached = min(source.newest_commit, time) if source.changed else time
+        source.changed, source.newest_commit = False, 0
         source.pending.append((reached, dict(ends)))
 
     def waiting(self) -> bool:

@@ -11,11 +11,15 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
+
+GRACE_SECONDS: Final = 3
+"""How long requests under way may take at the end: a live page's stream would never end by itself."""
 
 Check = Callable[[], str]
 
@@ -75,7 +79,15 @@ class HttpServer:
                 error.errno, f"{host}:{port}: {error.strerror}; choose another with --port or RENKOU_PORT"
             ) from error
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
-        self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

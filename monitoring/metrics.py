@@ -49,6 +49,54 @@ VERIFIED_TIME: Final = Gauge(
 )
 STORE_PARTS: Final = Gauge("renkou_store_parts", "Parts of the store's table that has the most of them.")
 STORE_BYTES: Final = Gauge("renkou_store_bytes", "What the store's tables take on disk, bytes.")
+STATE: Final = Gauge(
+    "renkou_source_state", "1 for the state that a source is in, 0 for the others.", ["department", "state"]
+)
+HEARTBEAT: Final = Gauge(
+    "renkou_heartbeat_timestamp_seconds",
+    "When the newest heartbeat of a source came into Kafka.",
+    ["department"],
+)
+CAPTURED: Final = Gauge(
+    "renkou_captured_timestamp_seconds",
+    "Source time up to which a source is captured, read from its heartbeats and not through the sink.",
+    ["department"],
+)
+HUB_DELAY: Final = Gauge(
+    "renkou_hub_delay_seconds", "Time from captured to queryable as last looked at.", ["department"]
+)
+OBJECTIVE: Final = Gauge(
+    "renkou_objective_seconds",
+    "Strictest objective of a source's feeds: delay is source or hub, severity warning or error.",
+    ["department", "delay", "severity"],
+)
+WAITING: Final = Gauge(
+    "renkou_waiting_messages",
+    "Messages in front of a stage; of one source for normalize, of the hub (department hub) for the others.",
+    ["stage", "department"],
+)
+SLOT: Final = Gauge(
+    "renkou_slot_retained_bytes", "WAL that a source keeps for its replication slot.", ["department"]
+)
+SLOT_LIMIT: Final = Gauge(
+    "renkou_slot_limit_bytes", "The source's max_slot_wal_keep_size; absent when it has none.", ["department"]
+)
+SKEW: Final = Gauge(
+    "renkou_clock_skew_seconds",
+    "How far a source's clock is ahead of the hub's; negative when behind.",
+    ["department"],
+)
+DELIVERY_LATE: Final = Gauge(
+    "renkou_delivery_late", "1 while a file of a feed is overdue by its calendar, else 0.", ["feed"]
+)
+SILENT: Final = Gauge(
+    "renkou_missed_changes", "Changes that would have been usual since a feed's last one.", ["feed"]
+)
+ALERTS: Final = Gauge("renkou_alerts", "Alerts that go on, muted ones included.", ["kind", "severity"])
+NOTIFICATIONS: Final = Counter(
+    "renkou_notifications", "Notifications by channel and what became of the attempt.", ["channel", "outcome"]
+)
+WATCHED: Final = Gauge("renkou_watch_timestamp_seconds", "When the watch last looked at every source.")
 BUILD: Final = Info("renkou_build", "Version of the running software.")
 
 

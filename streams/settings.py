@@ -102,6 +102,20 @@ class Settings:
             "help": "Rows a second that the store compares with each source in the background; 0 compares none.",
         },
     )
+    alerts: Path | None = field(
+        default=None,
+        metadata={
+            "env": "RENKOU_ALERTS",
+            "help": "File of the channels that alerts are sent to; none are sent when empty.",
+        },
+    )
+    calendar: Path | None = field(
+        default=None,
+        metadata={
+            "env": "RENKOU_CALENDAR",
+            "help": "File of holidays and worked weekends that goes before the built-in calendar.",
+        },
+    )
     log_level: str = field(
         default="info",
         metadata={"env": "RENKOU_LOG_LEVEL", "help": "debug, info, warning or error."},

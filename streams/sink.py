@@ -38,13 +38,16 @@ class SourceBoard:
     """What the sink and the watch of the sources tell each other.
 
     ``frontiers`` holds, by department and stage, the source time reached, in microseconds. ``sink_error`` says why the
-    last attempt to write failed, empty when it did not. ``states`` holds each source's state, since when it is in it
-    and when that was noted, for the next batch.
+    last attempt to write failed, empty when it did not; ``writing_since`` is when the present batch was begun
+    (monotonic seconds, None between two). ``stored`` counts each department's records that were stored. ``states``
+    holds each source's state, since when it is in it and when that was noted, for the next batch.
     """
 
     def __init__(self) -> None:
         self.frontiers: dict[str, dict[str, int]] = defaultdict(dict)
         self.sink_error = ""
+        self.writing_since: float | None = None
+        self.stored: dict[str, int] = defaultdict(int)
         self.states: dict[str, tuple[str, int, int]] = {}
 
 
@@ -104,8 +107,10 @@ class SinkAgent:
                 if isinstance(entry, LogRecord):
                     record = entry.record
                     batch.add_record(record.feed, entry.datum, record)
+                    department = record.feed.partition(".")[0]
+                    self._board.stored[department] += 1
                     if not record.snapshot:
-                        latencies.append((record.feed.partition(".")[0], record.source_time))
+                        latencies.append((department, record.source_time))
                 else:
                     self._mark(batch, entry)
         elif topic == topics.IDENTITIES:
@@ -152,6 +157,7 @@ class SinkAgent:
         """Write off the event loop; repeat the same chunks while the store is away. Raises TerminalError."""
         pause = RETRY_FIRST
         while True:
+            self._board.writing_since = time.monotonic()
             try:
                 await asyncio.to_thread(self.write, chunks)
             except TransientError as error:
@@ -164,4 +170,5 @@ class SinkAgent:
                 pause = min(pause * 2, RETRY_LAST)
             else:
                 self._board.sink_error = ""
+                self._board.writing_since = None
                 return

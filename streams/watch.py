@@ -1,100 +1,85 @@
-"""The store process's view of the sources: evidence gathered every few seconds, served as ``/v1/status``."""
+"""The store process's watch over the sources: looks, judges, tells; served as ``/v1/status`` and to the page."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import Sequence
 from typing import Final
-from urllib.parse import urlsplit
 
-import msgspec
 import structlog
-from fastapi import APIRouter, Response
 
-from connectors import debezium, endpoints
-from connectors.errors import ConnectorError
-from monitoring.status import Evidence, SourceStatus, StatusBoard
+from connectors.clickhouse.store import Store
+from connectors.feeds import Catalog
+from monitoring.api import Api
+from monitoring.channels import read_channels
+from monitoring.notifier import Notifier
+from monitoring.observer import ObservedFeed, Observer, Picture
+from monitoring.publish import publish, publish_objectives
+from monitoring.workdays import Calendar
+from streams.look import Looker
 from streams.settings import Settings
 from streams.sink import SourceBoard
+from streams.verifications import Verifications
 
 log = structlog.get_logger()
 
 INTERVAL: Final = 2.0
-CONNECT_SECONDS: Final = 2.0
+"""Seconds between two looks: half of what an operator notices, a fifteenth of the shortest threshold."""
+FOLDER: Final = "monitoring"
 
 
 class Watch:
-    """Gathers evidence for each department and keeps the board of states."""
+    """Looks at every source again and again, and tells who is to be told."""
 
-    def __init__(self, settings: Settings, departments: Sequence[str], shared: SourceBoard) -> None:
-        self._settings = settings
-        self._departments = departments
+    def __init__(self, settings: Settings, catalog: Catalog, shared: SourceBoard, store: Store) -> None:
+        """Read calendar, channels and state. Raises FeedError for their files, OSError for the state's folder."""
+        folder = settings.data / FOLDER
+        feeds = [
+            ObservedFeed(
+                feed.id,
+                feed.department,
+                feed.definition.zh,
+                feed.definition.en,
+                feed.is_captured,
+                feed.definition.objectives,
+            )
+            for feed in catalog.feeds
+        ]
         self._shared = shared
-        self._board = StatusBoard()
-        self._expected: frozenset[str] = frozenset()
-        self.router = APIRouter()
-        self.router.add_api_route(
-            "/v1/status", self._answer, methods=["GET"], summary="State of every source"
-        )
-
-    def _answer(self) -> Response:
-        return Response(msgspec.json.encode({"sources": self._sources()}), media_type="application/json")
-
-    def _sources(self) -> list[SourceStatus]:
-        return [source for source in self._board.sources() if source.department in self._expected]
+        self._observer = Observer(feeds, Calendar(settings.calendar), folder)
+        self._notifier = Notifier(folder, read_channels(settings.alerts))
+        self._looker = Looker(settings, catalog, shared)
+        self._verifications = Verifications(store)
+        self._stopping = False
+        titles = {department.name: (department.zh, department.en) for department in catalog.departments}
+        self._api = Api(titles, feeds, self._observer, self._notifier)
+        self.router = self._api.router
+        publish_objectives(self._observer.delays)
 
     async def run(self) -> None:
-        """Gather until cancelled."""
-        while True:
-            await asyncio.to_thread(self._gather)
-            await asyncio.sleep(INTERVAL)
-
-    def _gather(self) -> None:
-        connectors = self._connectors()
-        running = endpoints.load(self._settings.data)
-        sources = running.sources if running is not None else {}
-        # On one machine it is known which sources run; elsewhere every captured department is expected to.
-        self._expected = frozenset(name for name in self._departments if not sources or name in sources)
-        for department in self._expected:
-            state = None if connectors is None else connectors.get(department, "missing")
-            self._board.update(
-                department,
-                Evidence(
-                    now=time.time_ns() // 1000,
-                    frontiers=dict(self._shared.frontiers.get(department, {})),
-                    connector=state,
-                    source_reachable=_reachable(sources[department]) if department in sources else None,
-                    sink_error=self._shared.sink_error,
-                ),
-            )
-        noted = time.time_ns() // 1000
-        for source in self._sources():
-            self._shared.states[source.department] = (source.state.value, source.since, noted)
-
-    def _connectors(self) -> dict[str, str] | None:
-        """Return each department's connector state, None when no Connect is configured."""
-        if not self._settings.connect:
-            return None
+        """Look until cancelled, then save."""
+        self._notifier.start()
         try:
-            known = {connector.name: connector for connector in debezium.status(self._settings.connect)}
-        except ConnectorError:
-            return dict.fromkeys(self._departments, "unreachable")
-        states: dict[str, str] = {}
-        for department in self._departments:
-            connector = known.get(debezium.connector_name(department))
-            if connector is not None:
-                unwell = [task for task in connector.tasks if task != "RUNNING"]
-                states[department] = unwell[0] if unwell else connector.state
-        return states
+            while True:
+                began = time.monotonic()
+                picture = await asyncio.to_thread(self._gather)
+                self._api.show(picture)
+                await asyncio.sleep(max(0.1, INTERVAL - (time.monotonic() - began)))
+        finally:
+            await asyncio.shield(asyncio.to_thread(self._close))
 
+    def _gather(self) -> Picture:
+        picture = self._observer.observe(self._looker.look(self._verifications.newest()))
+        self._notifier.update(picture.conditions, picture.unknown)
+        publish(picture, self._observer, [alert for alert, _ in self._notifier.active()])
+        for source in picture.sources:
+            self._shared.states[source.department] = (source.state.value, source.since, picture.now)
+        return picture
 
-def _reachable(dsn: str) -> bool:
-    """Return whether something accepts connections at the DSN's address."""
-    address = urlsplit(dsn)
-    try:
-        with socket.create_connection((address.hostname or "", address.port or 0), timeout=CONNECT_SECONDS):
-            return True
-    except OSError:
-        return False
+    def _close(self) -> None:
+        self._notifier.stop()
+        try:
+            self._observer.save()
+        except OSError as error:
+            log.error("what is usual cannot be saved", reason=error.strerror)
+        self._looker.close()

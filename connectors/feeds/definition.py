@@ -15,6 +15,7 @@ from avro.version import GENERATION_LIMIT
 from connectors.captured import SourceKind
 from connectors.feeds.located import Located, name_of, read_yaml
 from connectors.feeds.mention import MentionDefinition, person_element, read_mentions
+from connectors.feeds.objectives import Objectives, read_objectives
 from connectors.files.layout import Layout, field_names, read_layout
 
 DATABASE_KINDS: Final[tuple[SourceKind, ...]] = ("postgresql", "mariadb")
@@ -100,6 +101,7 @@ class FeedDefinition(msgspec.Struct, frozen=True):
     generation: int
     layout: Layout | None
     push: bool
+    objectives: Objectives = Objectives()
 
 
 class Department(msgspec.Struct, frozen=True):
@@ -149,7 +151,7 @@ def _kind(place: Located, known: tuple[str, ...]) -> str:
 def _feed(department: str, source_kind: str, source_generation: int, place: Located) -> FeedDefinition:
     entries = place.fields(
         ("type", "title", "key", "freshness", "retention", "authority", "columns", "mentions"),
-        ("table", "excluded", "source", "layout", "push"),
+        ("table", "excluded", "source", "layout", "push", "objectives"),
     )
     kind = name_of(entries["type"])
     if "source" in entries:
@@ -187,6 +189,7 @@ def _feed(department: str, source_kind: str, source_generation: int, place: Loca
         generation=source_generation,
         layout=_layout(entries.get("layout"), source_kind, names, place),
         push=source_kind == PUSH or ("push" in entries and _flag(entries["push"])),
+        objectives=read_objectives(entries.get("objectives")),
     )
 
 

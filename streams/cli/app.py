@@ -14,6 +14,7 @@ MODULES: Final = (
     "simulate",
     "run",
     "status",
+    "alerts",
     "replay",
     "load",
     "dead_letters",

@@ -18,7 +18,8 @@ from rich.table import Table
 from connectors.errors import ConnectorError
 from connectors.feeds import Catalog
 from monitoring.scrape import Counts
-from monitoring.status import STAGES, SourceStatus
+from monitoring.signals import STAGES
+from monitoring.status import SourceStatus
 from streams import settings
 from streams.cli.errors import reported
 from streams.demo import Demo, Plan, Result

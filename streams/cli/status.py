@@ -14,7 +14,8 @@ from rich.table import Table
 
 from connectors import endpoints
 from connectors.endpoints import Endpoints
-from monitoring.status import STAGES, SourceStatus
+from monitoring.signals import STAGES
+from monitoring.status import SourceStatus
 from streams import settings
 from streams.cli.errors import reported
 

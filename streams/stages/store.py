@@ -12,13 +12,14 @@ from avro.envelope import EnvelopeDecoder
 from avro.registry import ConfluentRegistry
 from connectors.clickhouse import open_store
 from connectors.feeds import Catalog
+from monitoring.console import front_door
 from monitoring.http import Health, HttpServer, application
 from streams import app as faust_app
 from streams import topics
 from streams.app import Gathering
 from streams.caretaker import Caretaker
 from streams.process import Process, check_topics
-from streams.schemas import TopicSchemas, captured_departments, department_names
+from streams.schemas import TopicSchemas, department_names
 from streams.settings import Settings
 from streams.sink import SinkAgent, SourceBoard, feed_tables
 from streams.watch import Watch
@@ -38,7 +39,8 @@ async def run(settings: Settings, catalog: Catalog) -> int:
     for change in store.changes:
         log.info("store changed", change=change)
     board = SourceBoard()
-    watch = Watch(settings, captured_departments(catalog), board)
+    watch = Watch(settings, catalog, board, store)
+    api.router.routes.append(front_door())
     api.include_router(watch.router)
     api.include_router(store.router)
     process = Process("store", http, health)
@@ -65,4 +67,5 @@ async def run(settings: Settings, catalog: Catalog) -> int:
     finally:
         watching.cancel()
         await caretaker.stop()
+        await asyncio.gather(watching, return_exceptions=True)
         store.close()

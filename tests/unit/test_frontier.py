@@ -46,3 +46,24 @@ def test_one_department_does_not_hold_another() -> None:
     tracker.on_heartbeat("hrss", 90, {})
     assert tracker.advance({}) == {"hrss": 90}
     assert tracker.waiting()
+
+
+def test_a_clock_that_runs_ahead_promises_nothing() -> None:
+    tracker = FrontierTracker()
+    tracker.on_change("police", 900)
+    tracker.on_heartbeat("police", 100, {})
+    assert tracker.advance({}) == {"police": 100}
+    tracker.on_heartbeat("police", 110, {})
+    assert tracker.advance({}) == {"police": 110}
+
+
+def test_a_clock_that_was_set_back_does_not_stand_on_what_it_said_before() -> None:
+    tracker = FrontierTracker()
+    tracker.on_change("police", 95)
+    tracker.on_heartbeat("police", 100, {})
+    assert tracker.advance({}) == {"police": 95}
+    tracker.on_change("police", 60)
+    tracker.on_heartbeat("police", 110, {})
+    assert tracker.advance({}) == {}
+    tracker.on_heartbeat("police", 120, {})
+    assert tracker.advance({}) == {"police": 120}
