@@ -55,7 +55,8 @@ CASES: dict[str, Case] = {
         (
             Mention(
                 "self", name="王建国", former_name="王小国", id_type="111", id_number=WANG, sex="1", birth_date=BORN,
-                ethnicity="01", marital_status="21", phone="13900000001", hukou_address="江岚省云州市青禾区工农路1号",
+                ethnicity="01", marital_status="21", phone="13900000001", hukou_division="390102",
+                hukou_address="江岚省云州市青禾区工农路1号",
                 workplace="云州机床厂", household="police|390102001", ties=("police.person_file|100000123",),
                 kin=(Kin("father", "王大山"), Kin("mother", "赵氏"), Kin("spouse", "李秀英", LI)),
             ),

@@ -165,8 +165,9 @@ def test_columns_that_were_not_sent_are_named_and_left_out() -> None:
     row = {name: value for name, value in PERSON.items() if name not in ("BZ", "GMSFHM", "HJDZ")}
     found = normalize("police.hj_ryjbxx", row, unchanged=("BZ", "GMSFHM", "HJDZ", "ZP"))
     assert found.record.unchanged == ("BZ", "GMSFHM", "HJDZ")
-    assert found.record.unchanged_elements == ("remark", "id_number", "hukou_address")
-    assert found.record.mentions[0].unchanged == ("id_number", "hukou_address", "id_type")
+    assert found.record.unchanged_elements == ("remark", "id_number", "hukou_address", "hukou_division")
+    kept = ("id_number", "hukou_division", "hukou_address", "id_type")
+    assert found.record.mentions[0].unchanged == kept
     assert found.record.mentions[0].id_number is None
     assert json.loads(found.raw or "") == row
 
