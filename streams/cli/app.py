@@ -21,6 +21,7 @@ MODULES: Final = (
     "gateway",
     "query",
     "verify",
+    "evaluate",
     "config",
     "demo",
 )
