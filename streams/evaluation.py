@@ -109,11 +109,11 @@ class Evaluation:
         return found
 
     def _telling(self, one: Confusion) -> tuple[int, ...]:
-        """Put two members first that are wrongly together, or wrongly apart."""
+        """Put two members first that are wrongly together, or wrongly apart; else in the order of the truth."""
         labels = self.contingency.truth if one.kind == "merge" else self.contingency.clusters
-        first = one.members[0]
-        other = next(member for member in one.members if labels[member] != labels[first])
-        return (first, other, *(member for member in one.members if member not in (first, other)))
+        first, *others = sorted(one.members, key=lambda member: int(self.truth.lines[member]))
+        other = next(member for member in others if labels[member] != labels[first])
+        return (first, other, *(member for member in others if member != other))
 
 
 def read_labelled(path: Path) -> Labelled:

@@ -49,6 +49,8 @@ from connectors.simulate.views import (
 
 _ALLOWANCES: Final = 80
 """Yearly examinations of one family after which it gets no allowance: its number has two digits for them."""
+_NEW_ALLOWANCE: Final = 0.15
+"""Examinations of a family that may have no allowance yet."""
 _RETENTION: Final = 0.05
 """Of what concerns checkpoints: rows that are past their time and go."""
 
@@ -228,9 +230,11 @@ def teaching(province: Province, draft: Draft) -> None:
 def examination(province: Province, draft: Draft) -> None:
     """A family's minimum living allowance is examined: it gets another number, the key of all its rows, or none."""
     family = province.family_with(DBJT_CY, Kind.HUKOU)
+    if province.dice.random() < _NEW_ALLOWANCE:
+        family = province.family(Kind.HUKOU)
     rows = family.of(DBJT_CY)
     if not rows:
-        if province.dice.random() < 0.05 and family.has_room("jtbh"):
+        if family.has_room("jtbh"):
             for entry in civil.allowance(family, province.dice):
                 draft.insert(family, entry)
         return

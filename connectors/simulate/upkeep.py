@@ -68,7 +68,7 @@ _ONE_EACH: Final = (HEALTH_RECORD, AC01, PSN_INFO_B, ZRR_DJXX, JSR_JSZXX)
 def touch(province: Province, draft: Draft) -> None:
     """A row is written again as it was."""
     table = province.dice.one(TABLES)
-    family = province.family(province.some_kind())
+    family = province.family_with(table)
     entries = family.of(table) or [entry for entry in family.entries if not entry.table.is_file]
     if entries:
         draft.update(province.dice.one(entries))

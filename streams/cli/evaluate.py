@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from avro.record import PERSON_ELEMENTS
@@ -193,6 +194,10 @@ def _print(report: Report, errors: list[Error]) -> None:
             f"same {', '.join(error.same) or 'nothing'}; differ {', '.join(error.differ) or 'nothing'}; "
             f"absent {', '.join(error.absent) or 'nothing'}"
         )
+        for member in error.members:
+            if member.values is not None:
+                said = "  ".join(f"{name}={value}" for name, value in member.values.items())
+                console.print(escape(f"  {member.feed} {member.key}: {said}"))
 
 
 def _figures(one: Scores) -> tuple[Interval, ...]:

@@ -24,7 +24,7 @@ def flags(values: list[bool]) -> NDArray[np.bool_]:
     return np.array(values, dtype=bool)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(partitions)
 def test_counting_by_contingency_is_counting_by_pairs(rows: list[tuple[int, int, bool]]) -> None:
     truth, clusters = [t for t, _, _ in rows], [c for _, c, _ in rows]
@@ -89,19 +89,19 @@ def test_the_worst_errors_come_first() -> None:
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
-    """400 samples of 200 persons: the interval of recall holds the population's figure in about 95 %."""
+    """150 samples of 200 persons: the interval of recall holds the population's figure in about 95 %."""
     rng = random.Random(4)
     share, covered = 0.9, 0
-    for _ in range(400):
+    for _ in range(150):
         truth, clusters = [], []
         for person in range(200):
             truth += [person, person]
             clusters += [2 * person, 2 * person + (rng.random() >= share)]
-        recall = table(truth, clusters).scores(replicates=300).pair_recall
+        recall = table(truth, clusters).scores(replicates=200).pair_recall
         assert recall.low is not None
         assert recall.high is not None
         covered += recall.low <= share <= recall.high
-    assert 0.90 <= covered / 400 <= 0.98
+    assert 0.88 <= covered / 150 <= 0.99
 
 
 def test_wilson() -> None:

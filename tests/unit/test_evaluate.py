@@ -1,0 +1,154 @@
+"""An evaluation from end to end: events, the store they lead to, and the figures against their truth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from connectors.simulate import Population, write_events
+from connectors.simulate.events import CHANGES, SNAPSHOT, TRUTH
+from streams.evaluation import TruthError, compact, evaluate, feeds_of, lines_at, read_labelled
+
+LINE = {"department": "police", "table": "hj", "key": '{"HH":1}', "role": "self", "ordinal": 0, "person": "a"}
+
+
+def write(path: Path, *lines: dict[str, Any]) -> Path:
+    path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    return path
+
+
+def identity(key: str, person: str) -> dict[str, Any]:
+    """A line of identities as the store prints them."""
+    return LINE | {"key": key, "person": "", "person_id": person}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "streams.cli", *arguments], capture_output=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluate")
+    write_events(folder / "events", Population(3, 100), 40)
+    events = [str(folder / "events" / name) for name in (SNAPSHOT, CHANGES)]
+    done = run("replay", *events, "--data", str(folder / "store"))
+    assert done.returncode == 0, done.stderr.decode()
+    return folder
+
+
+def test_the_stores_persons_against_the_truth(folder: Path) -> None:
+    truth = folder / "events" / TRUTH
+    done = run("evaluate", "--truth", str(truth), "--data", str(folder / "store"), "--worst", "5", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout)
+    report = found["report"]
+    mentions = truth.read_bytes().count(b"\n")
+    assert report["scores"]["mentions"] == mentions
+    # Every mention has an identity, and the store has no others: keys and roles agree to the last one.
+    mariadb = sum(
+        n["mentions"] for feed, n in report["by_feed"].items() if feed.startswith(("edu", "medins"))
+    )
+    assert report["unlinked"] in (0, mariadb)
+    assert report["unknown"] == 0
+    assert report["scores"]["pair_precision"]["value"] > 0.9
+    assert sum(one["mentions"] for one in report["by_feed"].values()) == mentions
+    assert report["by_subgroup"]["child"]["mentions"] > 0
+    assert len(found["worst"]) == 5
+    worst = found["worst"][0]
+    assert set(worst["same"] + worst["differ"] + worst["absent"])
+    assert worst["members"][0]["key"] is None
+    known = {line["person"] for line in map(json.loads, truth.read_bytes().splitlines())}
+    assert not [person for person in known if person in done.stdout.decode()]
+
+    shown = run(
+        "evaluate", "--truth", str(truth), "--data", str(folder / "store"), "--worst", "1", "--show-values"
+    )
+    assert b"missing_number" in shown.stdout
+    assert b"birth_date=" in shown.stdout
+
+
+def test_wrong_files_are_named_with_their_line(tmp_path: Path) -> None:
+    with pytest.raises(TruthError, match=r"truth\.jsonl: line 2 names a mention that an earlier line names"):
+        read_labelled(write(tmp_path / "truth.jsonl", LINE, LINE))
+    with pytest.raises(TruthError, match="line 1 names no person"):
+        read_labelled(write(tmp_path / "nobody.jsonl", LINE | {"person": ""}))
+    (tmp_path / "broken.jsonl").write_text('{"department": "secret"')
+    with pytest.raises(TruthError, match="line 1 is no line of a truth") as error:
+        read_labelled(tmp_path / "broken.jsonl")
+    assert "secret" not in str(error.value)
+    (tmp_path / "truth.csv").write_text("department,table\npolice,hj\n")
+    with pytest.raises(TruthError, match="line 2 is no line of a truth"):
+        read_labelled(tmp_path / "truth.csv")
+
+
+def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    lines = write(
+        tmp_path / "truth.jsonl",
+        LINE | {"subgroups": ["child", "twin"]},
+        LINE | {"role": "spouse", "person": "b"},
+    )
+    table = tmp_path / "truth.csv"
+    table.write_text(
+        "department,table,key,role,ordinal,person,subgroups\n"
+        'police,hj,"{""HH"": 1}",self,,a,child|twin\n'
+        'police,hj,"{""HH"": 1}",spouse,0,b,\n'
+    )
+    one, other = read_labelled(lines), read_labelled(table)
+    assert np.array_equal(one.places, other.places)
+    assert np.array_equal(one.persons, other.persons)
+    assert np.array_equal(one.masks, other.masks)
+    assert one.groups == other.groups == ("child", "twin")
+    assert lines_at(table, [1])[1].whom == "b"
+    assert compact('{"a": "x y", "b": 1}') == '{"a":"x y","b":1}'
+    assert compact("no json") == "no json"
+
+
+def test_a_history_is_folded(tmp_path: Path) -> None:
+    history = write(
+        tmp_path / "mentions.jsonl",
+        LINE | {"op": "c"},
+        LINE | {"op": "c", "key": '{"HH":2}', "person": "b"},
+        LINE | {"op": "c", "key": '{"HH":3}', "person": "c"},
+        LINE | {"op": "k", "key": '{"HH":4}', "previous_key": '{"HH":2}', "person": "b"},
+        LINE | {"op": "d", "key": '{"HH":3}', "person": "c"},
+    )
+    final = write(tmp_path / "truth.jsonl", LINE, LINE | {"key": '{"HH":4}', "person": "b"})
+    one, other = read_labelled(history), read_labelled(final)
+    assert np.array_equal(one.places, other.places)
+    assert len(set(one.persons.tolist())) == 2
+
+
+def test_unlinked_unknown_and_the_previous_state(tmp_path: Path) -> None:
+    keys = [f'{{"HH":{number}}}' for number in range(6)]
+    truth = write(
+        tmp_path / "truth.jsonl",
+        *(LINE | {"key": key, "person": person} for key, person in zip(keys[:5], "aabbb", strict=True)),
+    )
+    linked = write(
+        tmp_path / "now.jsonl",
+        *(
+            LINE | {"key": key, "person": "", "person_id": p}
+            for key, p in zip((*keys[:4], keys[5]), "xxyzz", strict=True)
+        ),
+    )
+    before = write(
+        tmp_path / "before.jsonl",
+        *(identity(key, person) for key, person in zip(keys[:4], "xwvv", strict=True)),
+    )
+    expected = read_labelled(truth)
+    found = evaluate(expected, read_labelled(linked), feeds_of(truth, expected), read_labelled(before))
+    report = found.report
+    assert (report.unlinked, report.unknown) == (1, 1)
+    assert (report.scores.true_pairs, report.scores.linked_pairs, report.scores.right_pairs) == (4, 1, 1)
+    assert (report.merged_since, report.split_since) == (1, 1)
+    (worst,) = found.worst(3)
+    assert (worst.kind, worst.wrong_pairs, worst.members) == ("split", 3, (2, 3, 4))
