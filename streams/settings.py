@@ -88,6 +88,15 @@ class Settings:
         default=10000,
         metadata={"env": "RENKOU_BATCH_ROWS", "help": "Messages that the sink writes in one batch at most."},
     )
+    push_tokens: str = field(
+        default="",
+        metadata={
+            "env": "RENKOU_PUSH_TOKENS",
+            "help": "Who may push changes: FEED:TOKEN pairs separated by commas.",
+            "secret": True,
+        },
+        repr=False,
+    )
     delete_limit: float = field(
         default=5.0,
         metadata={

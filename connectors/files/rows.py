@@ -14,8 +14,9 @@ import msgspec
 
 from avro.change import Op, Place, RawEvent
 from avro.debezium_keys import NEW_KEY_HEADER, OLD_KEY_HEADER
-from avro.envelope import MICROSECONDS_PER_MILLISECOND, TOPIC_PREFIX
+from avro.envelope import MICROSECONDS_PER_MILLISECOND
 from avro.errors import DecodeError
+from connectors.envelopes import envelope_bytes
 from connectors.feeds.feed import Feed
 from connectors.files.layout import JsonLayout
 
@@ -184,22 +185,17 @@ def _object(data: bytes | None, part: str) -> Row:
 def _event(
     feed: Feed, change: FileChange, place: Place, position: Row, source_time: int, captured_time: int
 ) -> RawEvent:
-    source = {
-        "connector": CONNECTOR,
-        "name": TOPIC_PREFIX + feed.department,
-        "schema": feed.schema,
-        "table": feed.type,
-        "ts_us": source_time,
-        **position,
-    }
     is_delete = change.op is Op.DELETE
-    value = {
-        "op": change.op.value,
-        "before": change.key if is_delete else None,
-        "after": None if is_delete else change.row,
-        "source": source,
-        "ts_us": captured_time,
-    }
+    value = envelope_bytes(
+        feed,
+        CONNECTOR,
+        change.op.value,
+        before=change.key if is_delete else None,
+        after=None if is_delete else change.row,
+        source_time=source_time,
+        captured_time=captured_time,
+        position=position,
+    )
     headers: list[tuple[str, bytes | None]] = []
     if change.previous_key is not None:
         headers.append((OLD_KEY_HEADER, _encode(change.previous_key)))
@@ -208,7 +204,7 @@ def _event(
     return RawEvent(
         place,
         _encode(change.key),
-        _encode(value),
+        value,
         headers or None,
         captured_time // MICROSECONDS_PER_MILLISECOND,
     )

@@ -25,6 +25,6 @@ def register(app: typer.Typer) -> None:
         with reported():
             values = settings.load(data)
         for item in fields(values):
-            typer.echo(
-                f"{item.metadata['env']}={getattr(values, item.name) or ''}\n    {item.metadata['help']}"
-            )
+            value = getattr(values, item.name) or ""
+            shown = "(set)" if value and item.metadata.get("secret") else value
+            typer.echo(f"{item.metadata['env']}={shown}\n    {item.metadata['help']}")

@@ -19,6 +19,7 @@ class Stage(StrEnum):
     NORMALIZE = "normalize"
     LINK = "link"
     STORE = "store"
+    PUSH = "push"
 
 
 def register(app: typer.Typer) -> None:

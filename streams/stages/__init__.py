@@ -10,8 +10,6 @@ from connectors.feeds import Catalog
 from monitoring import metrics
 from streams.settings import Settings
 
-STAGES: Final = ("normalize", "link", "store")
-
 GC_THRESHOLDS: Final = (100_000, 50, 1000)
 """Allocations between collections; with a register in memory a full one stops a stage for seconds."""
 
