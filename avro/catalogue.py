@@ -149,8 +149,11 @@ def _rules() -> Iterator[str]:
         f"## Findings / 质量规则 ({len(finding_rules())})",
         "",
         *_table(
-            ("rule", "严重程度 severity", "说明", "what it says"),
-            ((rule.code, rule.severity.value, rule.zh, rule.en) for rule in finding_rules().values()),
+            ("rule", "类别 kind", "严重程度 severity", "说明", "what it says"),
+            (
+                (rule.code, rule.kind.value, rule.severity.value, rule.zh, rule.en)
+                for rule in finding_rules().values()
+            ),
         ),
         "",
     )

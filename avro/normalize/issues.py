@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from enum import StrEnum
 from functools import cache
 from typing import Final, TypeVar
 
@@ -44,10 +45,21 @@ def remembering(
     return normalize
 
 
+class RuleKind(StrEnum):
+    """What a rule is about: that something is there, that it is what it should be, that it fits the rest, or that it
+    was taken for something that it does not say outright."""
+
+    COMPLETENESS = "completeness"
+    VALIDITY = "validity"
+    CONSISTENCY = "consistency"
+    CONVERSION = "conversion"
+
+
 class FindingRule(msgspec.Struct, frozen=True):
     """A rule that a value can break, with its text in both languages."""
 
     code: str
+    kind: RuleKind
     severity: Severity
     zh: str
     en: str
@@ -57,6 +69,8 @@ class FindingRule(msgspec.Struct, frozen=True):
 def finding_rules() -> dict[str, FindingRule]:
     """Return every rule, code → rule."""
     return {
-        row["code"]: FindingRule(row["code"], Severity(row["severity"]), row["zh"], row["en"])
+        row["code"]: FindingRule(
+            row["code"], RuleKind(row["kind"]), Severity(row["severity"]), row["zh"], row["en"]
+        )
         for row in rows("finding_rule")
     }

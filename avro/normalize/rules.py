@@ -14,6 +14,7 @@ import msgspec
 from avro.codes import code_list
 from avro.errors import SchemaError
 from avro.normalize.address import normalize_address
+from avro.normalize.amount import measure_reader, money_reader
 from avro.normalize.code import coder, division_coder
 from avro.normalize.date import (
     REMEMBERED_DAYS,
@@ -60,9 +61,10 @@ class Parameters(msgspec.Struct, frozen=True):
     """What a feed may say beside a rule's name; a rule knows some of them.
 
     ``list``: a code list. ``map``: source value → code, or an empty text for unknown. ``findings``: source value →
-    finding rule that it leaves. ``document``: the feed's field with the document's type. ``unit``: of a count of time.
-    ``zone``: Beijing or UTC. ``newborn``: names of babies. ``calendar``: the feed's field with the date's calendar.
-    ``bound``: first or last day of a period. ``after``: what stands before a number within another.
+    finding rule that it leaves. ``document``: the feed's field with the document's type. ``unit``: of a count of time,
+    of money or of a measure. ``zone``: Beijing or UTC. ``newborn``: names of babies. ``calendar``: the feed's field
+    with the date's calendar. ``bound``: first or last day of a period. ``after``: what stands before a number within
+    another.
     """
 
     list: str | None = None
@@ -229,6 +231,12 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "serial": Rule(int, "string", _always(_serial)),
     "integer": Rule(int, "long", _always(normalize_integer)),
     "decimal": Rule(str, "string", _always(normalize_decimal)),
+    "money": Rule(
+        str, "string", lambda parameters: money_reader(parameters.unit or ""), frozenset(("unit",))
+    ),
+    "measure": Rule(
+        str, "string", lambda parameters: measure_reader(parameters.unit or ""), frozenset(("unit",))
+    ),
     "boolean": Rule(bool, "boolean", _always(normalize_boolean)),
     "texts": Rule(list, "strings", _always(normalize_texts)),
     "json": Rule(str, "string", _always(normalize_text)),

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from avro.normalize import RULES, ContextRule, Parameters, Rule
+from avro.quality import thresholds
 from avro.record import PERSON_ELEMENTS
 from avro.version import GENERATION_LIMIT
 from connectors.captured import SourceKind
@@ -31,7 +32,7 @@ SOURCE_KINDS: Final[tuple[str, ...]] = (*DATABASE_KINDS, FILE, PUSH)
 """Kinds of source that a department can have. A feed of a department with a database can be of the last two."""
 
 LOWEST_RANK: Final = 99
-MOST_SECONDS: Final = 7 * 86_400
+MOST_SECONDS: Final = int(thresholds()["timeliness"].limit)
 """The loosest freshness objective: the standard's seven days."""
 
 MOST_PARTS: Final = 9
@@ -220,6 +221,10 @@ def _column(name: str, key: Located, value: Located) -> Column:
             output.place.fail(
                 f"rule {output.rule_name} takes another type than rule {outputs[0].rule_name} above"
             )
+    if all(output.rule.is_companion for output in outputs):
+        value.fail(
+            f"rule {outputs[0].rule_name} is silent about what it cannot read; name another rule for the column as well"
+        )
     return Column(name, takes, outputs, key)
 
 

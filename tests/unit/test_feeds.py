@@ -309,6 +309,7 @@ WRONG = [
     ("field: captain, rule: name", "field: papers, rule: name", 15, "filled here and in line 14"),
     ("rule: name", "rule: name, newborn: perhaps", 14, "true or false"),
     ("rule: name", "rule: code, list: sex", 14, "not that of element 'name'"),
+    ("rule: name", "rule: damaged_name", 14, "is silent about"),
     ("rule: name", "rule: code", 14, "wants the parameter 'list'"),
     ("rule: resident_id", "rule: document_number, document: nothing", 15, "no field that a plain rule fills"),
     ("      id: {field: papers, rule: resident_id}\n", "", 5, "no column fills field 'papers'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from importlib import resources
@@ -23,6 +24,7 @@ from avro.normalize import (
     lunar,
 )
 from avro.normalize.address import normalize_address
+from avro.normalize.amount import measure_reader, money_reader
 from avro.normalize.code import coder, division_coder
 from avro.normalize.date import (
     EPOCH,
@@ -637,6 +639,45 @@ def test_plain_values() -> None:
     assert normalize_texts([1]) == ([], ("unknown_code",))
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "amount", "issues"),
+    [
+        (None, "yuan", None, ()),
+        ("", "yuan", None, ()),
+        ("0", "yuan", "0", ()),
+        ("-0.00", "yuan", "0", ()),
+        ("1,234.50", "yuan", "1234.5", ()),
+        ("￥１２００元整", "yuan", "1200", ()),
+        ("3.5万元", "yuan", "35000", ()),
+        ("50.000000", "ten_thousand_yuan", "500000", ()),
+        ("5元", "ten_thousand_yuan", "5", ()),
+        ("-12.3", "yuan", "-12.3", ()),
+        ("12,34", "yuan", None, ("unreadable_number",)),
+        ("五万", "yuan", None, ("unreadable_number",)),
+        ("5美元", "yuan", None, ("unknown_unit",)),
+        ("89.5", "square_metres", "89.5", ()),
+        ("89.5㎡", "square_metres", "89.5", ()),
+        ("3亩", "square_metres", "2000", ()),
+        ("1.68米", "centimetres", "168", ()),
+        ("120斤", "kilograms", "60", ()),
+        ("78岁", "years", "78", ()),
+        ("6个月", "years", "0.5", ()),
+        ("3天", "years", "0.008214", ()),
+        ("3岁", "kilograms", None, ("unknown_unit",)),
+    ],
+)
+def test_amounts(value: str | None, unit: str, amount: str | None, issues: tuple[str, ...]) -> None:
+    read = money_reader(unit) if "yuan" in unit else measure_reader(unit)
+    assert read(value) == (amount, issues)
+
+
+@pytest.mark.parametrize("make", [money_reader, measure_reader])
+@pytest.mark.parametrize("unit", ["", "元", "万元", "dollars"])
+def test_a_unit_that_is_none_is_refused(make: Callable[[str], object], unit: str) -> None:
+    with pytest.raises(ValueError, match="is wanted"):
+        make(unit)
+
+
 def test_what_a_number_says_of_its_holder() -> None:
     born = birth_date_of(VALID)
     assert contradictions(VALID, "1", born) == ()
@@ -666,6 +707,8 @@ PARAMETERS = {
     "code": Parameters(list="sex"),
     "epoch": Parameters(unit="milliseconds", zone="Beijing"),
     "name": Parameters(newborn="true"),
+    "money": Parameters(unit="yuan"),
+    "measure": Parameters(unit="years"),
     "day_of_epoch": Parameters(unit="seconds", zone="UTC"),
     "daterange": Parameters(bound="last"),
 }
