@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := mariadb-server-core
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue faults bench clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults bench clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ catalogue: $(VENV)/.ready ## Write docs/elements.md, the catalogue of the data e
 
 faults: $(VENV)/.ready ## Kill every process of a loaded hub, seeded, and compare by value: the long version
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+
+fuzz: $(VENV)/.ready ## Feed a million hostile values to every normalizer, seeded; some minutes
+	@$(BIN)/python -m pytest -m long tests/fuzz $(ARGS)
 
 bench: $(VENV)/.ready ## Measure; prints figures and the machine's description
 	@for file in tests/bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "$$(echo $${file%.py} | tr / .)" $(ARGS) || exit 1; done

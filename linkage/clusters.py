@@ -1,102 +1,168 @@
-"""Clusters of the mentions that share one ID number: a function of what they say, never of the order they
-came in.
+"""Which nodes are one person: the links of one component, cut where a constraint would be broken.
 
-Mentions that say the same are one *profile*; profiles are merged strongest evidence first, as long as no two
-of the merged are plainly different (constrained single linkage). What only has nothing against it is merged
-last, and only where it fits without a choice.
+A function of the component alone, whatever the order in which it grew. Links are taken in the order of their
+scores, and a link that would bring together two different valid numbers, or two who are plainly different,
+joins nobody. What has no number and fits two people with different numbers about equally well waits until one
+of them is ruled out, and is given to neither if that does not happen. A bare number, without a name, follows
+the others and connects nobody: it would make one person of all who ever used it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
-from itertools import combinations
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
-from linkage.evidence import Profile, Strength, compare
+from linkage.compare import Scorer
+from linkage.graph import Node
+from linkage.weights import UNIT
 
-CROWDED: Final = 24
-"""Different profiles on one number from which on the number proves nothing any more and only equal profiles
-are one person. A person's records differ in a handful of ways; two dozen make a number that clerks fill in
-for anybody. It also bounds the work: all pairs of 24 are 276 comparisons."""
+MARGIN: Final = 2 * UNIT
+"""By how much a node must fit one number better than another to be given to it."""
 
-_CACHE_SIZE: Final = 16_384
-
-Group = tuple[Profile, ...]
+_first: Final = itemgetter(0)
 
 
-def is_crowded(profiles: int) -> bool:
-    """Say whether a number with so many different profiles is no evidence any more."""
-    return profiles > CROWDED
+def partition(component: Sequence[Node], scorer: Scorer) -> list[list[Node]]:
+    """Return the component's nodes, person by person."""
+    if len(component) == 1 or _is_whole(component, scorer):
+        return [list(component)]
+    return _Cut(component, scorer).groups()
 
 
-def partition(profiles: Iterable[Profile]) -> tuple[Group, ...]:
-    """Return the groups of profiles that are one person each, for distinct ``profiles`` of one number."""
-    ordered = tuple(sorted(profiles, key=lambda profile: profile.order))
-    if is_crowded(len(ordered)):
-        return tuple([(profile,) for profile in ordered])
-    return _partition(ordered)
-
-
-@lru_cache(_CACHE_SIZE)
-def _partition(ordered: Group) -> tuple[Group, ...]:
-    edges: list[tuple[int, int, int]] = []
-    apart: set[tuple[int, int]] = set()
-    for left, right in combinations(range(len(ordered)), 2):
-        strength = compare(ordered[left], ordered[right])
-        if strength > Strength.NOTHING_KNOWN:
-            edges.append((-strength, left, right))
-        elif strength is Strength.PLAINLY_DIFFERENT:
-            apart.add((left, right))
-    group_of = list(range(len(ordered)))
-    groups: dict[int, list[int]] = {index: [index] for index in group_of}
-    for _, left, right in sorted(edges):
-        first, second = sorted((group_of[left], group_of[right]))
-        if first == second or any(
-            (min(one, other), max(one, other)) in apart for one in groups[first] for other in groups[second]
-        ):
-            continue
-        for index in groups[second]:
-            group_of[index] = first
-        groups[first] += groups.pop(second)
-    merged = _merge_undecided(
-        [tuple([ordered[index] for index in sorted(group)]) for group in groups.values()]
-    )
-    return tuple(sorted(merged, key=lambda group: group[0].order))
-
-
-def _merge_undecided(groups: list[Group]) -> list[Group]:
-    """Merge groups that have nothing for and nothing against them, unless that would need a choice.
-
-    Groups are joined where all pairs between them are silent or agree, and at least one is silent. A set of
-    groups so connected is merged as a whole or, when any two of it have something against them, not at all.
-    """
-    if len(groups) < 2:
-        return groups
-    against = [[_against(one, other) for other in groups] for one in groups]
-    silent = [
-        [not against[i][j] and _silent(groups[i], groups[j]) for j in range(len(groups))]
-        for i in range(len(groups))
-    ]
-    left = set(range(len(groups)))
-    result: list[Group] = []
-    while left:
-        connected = [left.pop()]
-        for index in connected:
-            near = {other for other in left if silent[index][other]}
-            left -= near
-            connected += near
-        if any(against[one][other] for one, other in combinations(connected, 2)):
-            result += [groups[index] for index in connected]
+def _is_whole(component: Sequence[Node], scorer: Scorer) -> bool:
+    """Say whether no constraint can cut the component: by far the most."""
+    members = set(component)
+    number = ""
+    named = None
+    bare = 0
+    for node in component:
+        own = node.core.number
+        if own:
+            if number and own != number:
+                return False
+            number = own
+        if _is_bare(node):
+            bare += 1
         else:
-            members = [profile for index in connected for profile in groups[index]]
-            result.append(tuple(sorted(members, key=lambda profile: profile.order)))
-    return result
+            named = node
+        if any(value <= scorer.apart and other in members for other, value in node.edges.items()):
+            return False
+    if not bare or named is None:
+        return True
+    reached = {named}
+    waiting = [named]
+    for node in waiting:
+        for other, value in node.edges.items():
+            if value >= scorer.link and other not in reached and not _is_bare(other):
+                reached.add(other)
+                waiting.append(other)
+    return len(reached) + bare == len(members)
 
 
-def _against(one: Group, other: Group) -> bool:
-    return any(compare(left, right) < Strength.NOTHING_KNOWN for left in one for right in other)
+class _Cut:
+    """The work on one component."""
+
+    def __init__(self, component: Sequence[Node], scorer: Scorer) -> None:
+        self._nodes = sorted(component, key=lambda node: node.order)
+        self._scorer = scorer
+        self._place = {node: place for place, node in enumerate(self._nodes)}
+        self._group = list(range(len(self._nodes)))
+        self._members = {place: [place] for place in self._group}
+        self._numbers = [{node.core.number} - {""} for node in self._nodes]
+
+    def groups(self) -> list[list[Node]]:
+        """Return the groups, the members of each in order."""
+        links: list[tuple[int, int, int]] = []
+        bare: list[tuple[int, int, int]] = []
+        for place, node in enumerate(self._nodes):
+            for other, value in node.edges.items():
+                second = self._place.get(other, -1)
+                if value >= self._scorer.link and second > place:
+                    (bare if _is_bare(node) or _is_bare(other) else links).append((-value, place, second))
+        waiting = sorted(links)
+        while waiting:
+            # Each join may forbid a rival, which decides what waited.
+            deferred = [link for link in waiting if not self._take(link)]
+            if len(deferred) == len(waiting):
+                break
+            waiting = deferred
+        for _, first, second in sorted(bare):
+            if _is_bare(self._nodes[first]) and _is_bare(self._nodes[second]):
+                continue
+            loose = first if _is_bare(self._nodes[first]) else second
+            if len(self._members[self._group[loose]]) == 1:
+                self._join(first, second)
+        return [[self._nodes[place] for place in sorted(members)] for members in self._members.values()]
+
+    def _take(self, link: tuple[int, int, int]) -> bool:
+        """Follow the link unless it must wait, because somebody else is nearly as likely; return whether it is
+        done."""
+        negative, first, second = link
+        one, other = self._group[first], self._group[second]
+        if one == other or not self._allowed(first, second):
+            return True
+        if self._numbers[one] and self._numbers[other]:
+            self._join(first, second)
+            return True
+        for loose, near in ((one, other), (other, one)):
+            if not self._numbers[loose] and self._has_rival(loose, near, -negative - MARGIN):
+                return False
+        self._join(first, second)
+        return True
+
+    def _has_rival(self, loose: int, near: int, least: int) -> bool:
+        """Say whether the group ``loose``, without a number, fits another person than ``near`` as well."""
+        numbers = self._numbers[near]
+        if not numbers:
+            return False
+        for place in self._members[loose]:
+            for node, value in self._nodes[place].edges.items():
+                if value < least or value < self._scorer.link:
+                    continue
+                far = self._place.get(node)
+                if far is None:
+                    continue
+                rival = self._group[far]
+                if (
+                    rival not in (loose, near)
+                    and self._numbers[rival] - numbers
+                    and not self._apart(loose, rival)
+                ):
+                    return True
+        return False
+
+    def _allowed(self, first: int, second: int) -> bool:
+        one, other = self._group[first], self._group[second]
+        mine, others = self._numbers[one], self._numbers[other]
+        left, right = self._nodes[first].core.number, self._nodes[second].core.number
+        # A link between two numbers exists only where evidence says that one person has both.
+        if mine and others and not mine & others and not (left and right):
+            return False
+        return not self._apart(one, other)
+
+    def _join(self, first: int, second: int) -> None:
+        one, other = self._group[first], self._group[second]
+        if one == other or not self._allowed(first, second):
+            return
+        if len(self._members[one]) < len(self._members[other]):
+            one, other = other, one
+        for place in self._members[other]:
+            self._group[place] = one
+        self._members[one] += self._members.pop(other)
+        self._numbers[one] |= self._numbers[other]
+
+    def _apart(self, one: int, other: int) -> bool:
+        if len(self._members[one]) > len(self._members[other]):
+            one, other = other, one
+        for place in self._members[one]:
+            for node, value in self._nodes[place].edges.items():
+                if value <= self._scorer.apart:
+                    far = self._place.get(node)
+                    if far is not None and self._group[far] == other:
+                        return True
+        return False
 
 
-def _silent(one: Group, other: Group) -> bool:
-    return any(compare(left, right) is Strength.NOTHING_KNOWN for left in one for right in other)
+def _is_bare(node: Node) -> bool:
+    return not node.core.names and node.core.number != ""

@@ -12,11 +12,15 @@ mentions to the new key: the delete as a placeholder, which the create, having t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from avro.record import Mark, MarkKind, Record
+import msgspec
+
+from avro.normalize.text import squeeze
+from avro.record import Mark, MarkKind, Mention, Record
 from avro.version import log_version
 from linkage.errors import OffsetError
+from linkage.features import features_of
 from linkage.outputs import Disposition, Outcome, Output, PassedMark
 from linkage.resolve import Step
 from linkage.state import (
@@ -25,12 +29,15 @@ from linkage.state import (
     LinkState,
     MentionState,
     RowState,
-    element_values,
     find_mention,
     merge_unchanged,
-    profile_of,
-    usable_number,
+    pack,
 )
+from linkage.weights import Weights
+
+ID_NUMBER: Final = "id_number"
+_REFUSED: Final = ("id_checksum", "id_length", "id_characters", "id_birth_date")
+"""Findings of a number that may be another one with an error in it."""
 
 
 class LogEntry(NamedTuple):
@@ -41,12 +48,21 @@ class LogEntry(NamedTuple):
 
 
 class Engine:
-    """Links mentions to persons by exact rules: one valid ID number, and a name or birth date that agrees."""
+    """Links mentions to persons by weighted evidence (`linkage.compare`, `linkage.clusters`)."""
 
-    def __init__(self, epoch: int, authority: Authority, state: LinkState | None = None) -> None:
-        """``epoch`` is in the versions of all outputs. Raises AuthorityError."""
+    def __init__(
+        self,
+        epoch: int,
+        authority: Authority,
+        state: LinkState | None = None,
+        weights: Weights | None = None,
+    ) -> None:
+        """``epoch`` is in the versions of all outputs; ``weights`` are the default ones if None.
+
+        Raises AuthorityError, WeightsError.
+        """
         self.epoch = epoch
-        self.state = LinkState(authority) if state is None else state
+        self.state = LinkState(authority, weights) if state is None else state
 
     @property
     def mention_count(self) -> int:
@@ -59,9 +75,9 @@ class Engine:
         return len(self.state.persons)
 
     @property
-    def crowded_numbers(self) -> int:
-        """ID numbers that too many different people carry: they link only mentions that say the same."""
-        return len(self.state.crowded)
+    def hot_keys(self) -> int:
+        """Numbers, telephones, addresses … that so many different people have that they prove nothing."""
+        return len(self.state.graph.hot) + len(self.state.graph.hot_numbers)
 
     def check_order(self, entries: Sequence[LogEntry]) -> None:
         """Raise OffsetError unless the offsets rise from where the state ends. Gaps are fine: the log is
@@ -185,6 +201,8 @@ class Engine:
         for mention in row.mentions:
             step.vacate(mention)
             step.announce(mention)
+            # Where evidence is equal the place decides.
+            step.leave(mention.node)
         del row.feed.rows[row.key]
         row.feed.deleted.pop(key, None)
         row.key = key
@@ -194,45 +212,68 @@ class Engine:
         """Bring the row's mentions up to the record's. Of two in one role and ordinal the last counts."""
         kept: list[MentionState] = []
         for mention in record.mentions:
-            values = element_values(mention)
             stored = find_mention(row, mention.role, mention.ordinal)
+            invalid = refused_number(record, mention)
             if stored is None:
-                stored = MentionState(row, mention.role, mention.ordinal, self.state.next_serial, values)
+                if mention.unchanged:
+                    mention = msgspec.structs.replace(mention, unchanged=())
+                serial = self.state.next_serial
+                stored = MentionState(row, mention.role, mention.ordinal, serial, pack(mention), invalid)
                 self.state.next_serial += 1
                 self.state.mention_count += 1
-                self.state.add_to_block(stored)
-                step.touch(stored, stored.number)
+                self.state.add(stored)
+                step.join(stored)
                 row.mentions.append(stored)
             else:
                 if mention.unchanged:
-                    values = merge_unchanged(mention, values, stored.values)
-                self._change(step, stored, values)
+                    if ID_NUMBER in mention.unchanged:
+                        invalid = stored.invalid
+                    mention = merge_unchanged(mention, stored.read())
+                self._change(step, stored, mention, invalid)
             kept.append(stored)
         if len(kept) < len(row.mentions):
             for stored in [stored for stored in row.mentions if stored not in kept]:
                 row.mentions.remove(stored)
                 self._remove(step, stored)
 
-    def _change(self, step: Step, mention: MentionState, values: tuple[str | int | None, ...]) -> None:
-        number, profile = mention.number, mention.profile
-        if values != mention.values:
-            mention.values = values
-            mention.number = usable_number(values)
-            mention.profile = profile_of(values)
-        if mention.number != number:
-            self.state.remove_from_block(mention, number)
-            self.state.add_to_block(mention)
-            step.touch(mention, number)
-            step.touch(mention, mention.number)
-        elif mention.profile != profile:
-            step.touch(mention, number)
-        step.renew(mention)
+    def _change(self, step: Step, stored: MentionState, mention: Mention, invalid: str) -> None:
+        packed = pack(mention)
+        if packed != stored.packed or invalid != stored.invalid:
+            graph, node = self.state.graph, stored.node
+            before = stored.features()
+            stored.packed, stored.invalid = packed, invalid
+            after = features_of(mention, invalid)
+            if after.core == before.core:
+                if after.tokens != before.tokens:
+                    graph.change_tokens(node, before.tokens, after.tokens)
+            else:
+                graph.remove(stored, node, before)
+                step.leave(node)
+                stored.node = graph.add(stored, after, alone=False)
+                step.join(stored)
+        step.renew(stored)
 
     def _remove(self, step: Step, mention: MentionState) -> None:
-        self.state.remove_from_block(mention, mention.number)
+        self.state.graph.remove(mention, mention.node, mention.features())
         self.state.mention_count -= 1
         step.vacate(mention)
+        step.leave(mention.node)
         step.remove(mention)
+
+
+def refused_number(record: Record, mention: Mention) -> str:
+    """Return the ID number that the normalizer refused for this mention, as the source wrote it; empty if none."""
+    if mention.id_number is None:
+        for finding in record.findings:
+            if (
+                finding.element == ID_NUMBER
+                and finding.original is not None
+                and finding.ordinal == mention.ordinal
+                and finding.role == mention.role
+                and finding.rule in _REFUSED
+            ):
+                return squeeze(finding.original).replace("-", "").upper()
+    return ""
 
 
 def _awaits(row: RowState | None, record: Record) -> bool:

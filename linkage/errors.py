@@ -36,3 +36,7 @@ class StateWriteError(LinkageError):
 
 class LinkerClosedError(LinkageError):
     """The linker is not open, or cannot go on after a failure: open it anew."""
+
+
+class WeightsError(LinkageError):
+    """A table of weights cannot be read: terminal until it is mended."""

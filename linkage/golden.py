@@ -19,89 +19,70 @@ its records differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
 
 from avro.record import PERSON_ELEMENTS
-from linkage.outputs import NO_VALUES, Value, Values
-from linkage.state import MentionState, Origin
+from linkage.outputs import Value, Values
+from linkage.state import MentionState
 
 DIGEST_BYTES: Final = 8
 """Two golden records of one person with one digest, of which the second would not be published, are one in
 2**64."""
 
-_MOST_REMEMBERED: Final = 16
-"""Mentions up to which stories are remembered. Beyond, hardly two persons are alike, and comparing all values of
-an element with each other costs the square of their number."""
-
-_CIRCLES: Final = 4_096
-_STORIES: Final = 32_768
-"""What is remembered of both; some 20 MB. Departments agree and differ in a few thousand ways."""
-
 _encode: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
 _OPENINGS: Final = tuple([f'"{element}":[' for element in PERSON_ELEMENTS])
-_PLACES: Final = range(len(PERSON_ELEMENTS))
 
-_Pattern = tuple[int, ...]
-"""Which values of an element are equal: for each mention the place of the first one that has its value, counted
-from 1; 0 without a value. In front, a 0 for nobody."""
-
-
-class _Circle:
-    """The feeds of a person's mentions, most recent first, and the texts that they alone decide."""
-
-    __slots__ = ("feeds", "head", "openings", "origins", "unanimous")
-
-    def __init__(self, origins: tuple[Origin, ...]) -> None:
-        names = sorted({origin.name for origin in origins})
-        self.origins = origins
-        self.feeds = tuple([names.index(origin.name) for origin in origins])
-        self.head = f'{{"feeds":{_encode(names).decode()},"records":['
-        self.openings = tuple([f"[{feed}," for feed in self.feeds])
-        alike = (0,) + (1,) * len(origins)
-        self.unanimous = tuple([_tell(self, place, alike) for place in _PLACES])
-
-
-_circle: Final = lru_cache(_CIRCLES)(_Circle)
+_MOST_LISTS: Final = 1 << 16
+_lists: Final[dict[int, str]] = {0: "[]"}
+"""Sets of feeds, as bits by position, and what they are in JSON."""
 
 
 def golden_record(mentions: Sequence[MentionState]) -> tuple[Values, str]:
     """Return the surviving values and their provenance for the mentions of one person, at least one."""
     recent = sorted(mentions, key=_recency) if len(mentions) > 1 else mentions
-    circle = _circle(tuple([mention.row.feed.origin for mention in recent]))
-    count = len(recent)
+    origins = [mention.row.feed.origin for mention in recent]
+    names = sorted({origin.name for origin in origins})
+    place_of = {name: place for place, name in enumerate(names)}
+    feeds = [place_of[origin.name] for origin in origins]
+    ranks = [origin.ranks for origin in origins]
     values: list[Value] = []
     records: list[str] = []
     elements: list[str] = []
     numbers: dict[int, int] = {}
-    # None comes first in every column, so that it is what position 0 stands for.
-    columns = zip(NO_VALUES, *[mention.values for mention in recent], strict=True)
-    for opening, unanimous, place, column in zip(_OPENINGS, circle.unanimous, _PLACES, columns, strict=True):
-        value = column[1]
-        alike = column.count(value)
-        if alike > count:
+    columns = zip(*[mention.values() for mention in recent], strict=True)
+    for place, column in enumerate(columns):
+        winner = -1
+        trust = 0
+        for index, value in enumerate(column):
+            if value is not None and (winner < 0 or ranks[index][place] < trust):
+                winner, trust = index, ranks[index][place]
+        if winner < 0:
             values.append(None)
             continue
-        if alike == count and value is not None:  # by far the most elements
-            winner, end = unanimous
-        elif count <= _MOST_REMEMBERED:
-            winner, end = _story(circle, place, tuple(map(column.index, column)))
-            value = column[winner]
-        else:
-            winner, end = _tell(circle, place, _pattern(column))
-            value = column[winner]
-        values.append(value)
+        best = column[winner]
+        values.append(best)
+        agree = disagree = 0
+        for feed, value in zip(feeds, column, strict=True):
+            if value is not None:
+                if value == best:
+                    agree |= 1 << feed
+                else:
+                    disagree |= 1 << feed
+        agree &= ~(1 << feeds[winner])
         number = numbers.get(winner)
         if number is None:
             number = numbers[winner] = len(records)
-            row = recent[winner - 1].row
-            records.append(f"{circle.openings[winner - 1]}{_encode(row.key).decode()},{row.source_time}]")
-        elements.append(f"{opening}{number}{end}")
-    return tuple(values), f'{circle.head}{",".join(records)}],"elements":{{{",".join(elements)}}}}}'
+            row = recent[winner].row
+            records.append(f"[{feeds[winner]},{_encode(row.key).decode()},{row.source_time}]")
+        elements.append(f"{_OPENINGS[place]}{number},{_list(agree)},{_list(disagree)}]")
+    head = _encode(names).decode()
+    return tuple(
+        values
+    ), f'{{"feeds":{head},"records":[{",".join(records)}],"elements":{{{",".join(elements)}}}}}'
 
 
 def _recency(mention: MentionState) -> tuple[int, str, str, str, int]:
@@ -109,30 +90,16 @@ def _recency(mention: MentionState) -> tuple[int, str, str, str, int]:
     return -row.source_time, row.feed.name, row.key, mention.role, mention.ordinal
 
 
-def _pattern(column: Sequence[Value]) -> _Pattern:
-    """Return the same as all the values' ``column.index``, in linear time."""
-    first: dict[Value, int] = {}
-    return tuple([first.setdefault(value, index) for index, value in enumerate(column)])
-
-
-def _tell(circle: _Circle, place: int, pattern: _Pattern) -> tuple[int, str]:
-    """Return which mention wins the element at ``place``, counted from 1, and the end of the element's provenance.
-
-    At least one mention has a value.
-    """
-    held = [index for index, first in enumerate(pattern) if first]
-    winner = min([(circle.origins[index - 1].ranks[place], index) for index in held])[1]
-    value, own = pattern[winner], circle.feeds[winner - 1]
-    agree = {circle.feeds[index - 1] for index in held if pattern[index] == value} - {own}
-    disagree = {circle.feeds[index - 1] for index in held if pattern[index] != value}
-    return winner, f",{_list(agree)},{_list(disagree)}]"
-
-
-_story: Final = lru_cache(_STORIES)(_tell)
-
-
-def _list(feeds: set[int]) -> str:
-    return f"[{','.join([str(feed) for feed in sorted(feeds)])}]"
+def _list(feeds: int) -> str:
+    """Return a set of feeds as a JSON list of their positions."""
+    text = _lists.get(feeds)
+    if text is None:
+        if len(_lists) >= _MOST_LISTS:
+            _lists.clear()
+        text = _lists[feeds] = (
+            f"[{','.join([str(place) for place in range(feeds.bit_length()) if feeds >> place & 1])}]"
+        )
+    return text
 
 
 def digest_of(values: Values, provenance: str, mention_count: int) -> bytes:

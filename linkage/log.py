@@ -10,11 +10,14 @@ from typing import Final
 
 import msgspec
 
-from avro.record import Mark, MarkKind, Mention, Record
+from avro.record import Finding, Mark, MarkKind, Mention, Record
 from avro.version import from_bytes, to_bytes
 from linkage import frames
-from linkage.engine import LogEntry
+from linkage.engine import ID_NUMBER, LogEntry
 from linkage.errors import LinkerClosedError, StateDamagedError, StateWriteError
+
+LoggedFinding = tuple[str, int, str, str]
+"""Of an ID number that was refused: role, ordinal, rule, and the number as the source wrote it."""
 
 
 class LoggedRecord(msgspec.Struct, array_like=True, tag=0, gc=False):
@@ -29,6 +32,7 @@ class LoggedRecord(msgspec.Struct, array_like=True, tag=0, gc=False):
     previous_key: str | None
     next_key: str | None
     mentions: tuple[Mention, ...]
+    findings: tuple[LoggedFinding, ...]
 
 
 class LoggedMark(msgspec.Struct, array_like=True, tag=1, gc=False):
@@ -81,6 +85,15 @@ def _logged(offset: int, value: Record | Mark) -> LoggedRecord | LoggedMark:
         value.previous_key,
         value.next_key,
         value.mentions,
+        tuple(
+            [
+                (finding.role, finding.ordinal, finding.rule, finding.original)
+                for finding in value.findings
+                if finding.element == ID_NUMBER and finding.original is not None
+            ]
+        )
+        if value.findings
+        else (),
     )
 
 
@@ -108,6 +121,14 @@ def _restored(entry: LoggedRecord | LoggedMark) -> Record | Mark:
         previous_key=entry.previous_key,
         next_key=entry.next_key,
         mentions=entry.mentions,
+        findings=tuple(
+            [
+                Finding(ID_NUMBER, rule, "", original, role, ordinal)
+                for role, ordinal, rule, original in entry.findings
+            ]
+        )
+        if entry.findings
+        else (),
     )
 
 

@@ -1,5 +1,5 @@
-"""What one log entry leads to: the touched mentions are clustered again, clusters get their person ids, and
-what differs from before is put out.
+"""What one log entry leads to: what the touched mentions say is compared and clustered again, clusters get their
+person ids, and what differs from before is put out.
 
 Ids (`linkage.engine` calls this an entry at a time): an old id follows its oldest surviving mention, by the
 order of the log. Where several ids meet, the smallest stays and the others are merged into it. A cluster
@@ -9,19 +9,19 @@ never given twice.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
 
-from linkage.clusters import is_crowded, partition
-from linkage.evidence import RULES, Profile, Rule, compare
+from linkage.clusters import partition
 from linkage.golden import digest_of, golden_record
+from linkage.graph import Node
 from linkage.outputs import NO_VALUES, IdentityChange, Output, PersonChange, PersonState, format_person_id
-from linkage.state import LinkState, MentionState, PersonEntry
+from linkage.state import LinkState, MentionState, PersonEntry, Rule
 
 _by_serial: Final = attrgetter("serial")
 _by_number: Final = attrgetter("number")
+
 _NOBODY: Final[frozenset[PersonEntry | None]] = frozenset((None,))
 
 Slot = tuple[str, str, str, int]
@@ -31,24 +31,25 @@ Slot = tuple[str, str, str, int]
 class Step:
     """The work on one log entry: collects what the entry touches, then `finish` settles it."""
 
-    __slots__ = ("_announced", "_loose", "_numbers", "_removed", "_renewed", "_state", "_vacated")
+    __slots__ = ("_announced", "_joined", "_left", "_removed", "_renewed", "_state", "_vacated")
 
     def __init__(self, state: LinkState) -> None:
         self._state = state
         # Dictionaries as ordered sets: iteration in the order of the entry, never of hashes.
-        self._numbers: dict[str, None] = {}
-        self._loose: dict[int, MentionState] = {}
+        self._joined: dict[int, MentionState] = {}
+        self._left: dict[Node, None] = {}
         self._removed: dict[int, MentionState] = {}
         self._renewed: dict[int, MentionState] = {}
         self._announced: dict[int, MentionState] = {}
         self._vacated: dict[Slot, MentionState] = {}
 
-    def touch(self, mention: MentionState, number: str | None) -> None:
-        """The mention came under ``number``, left it, or says something else there."""
-        if number is not None:
-            self._numbers[number] = None
-        elif mention.number is None:
-            self._loose[mention.serial] = mention
+    def join(self, mention: MentionState) -> None:
+        """The mention came to its node."""
+        self._joined[mention.serial] = mention
+
+    def leave(self, node: Node) -> None:
+        """A mention left the node, or is at another place: who is there is to be found again."""
+        self._left[node] = None
 
     def renew(self, mention: MentionState) -> None:
         """The mention's row has a new state: the golden record may differ."""
@@ -64,13 +65,11 @@ class Step:
         self._vacated[mention.row.feed.name, mention.row.key, mention.role, mention.ordinal] = mention
 
     def remove(self, mention: MentionState) -> None:
-        """The mention is gone, already taken out of its block."""
+        """The mention is gone, already taken out of its node."""
         self._removed[mention.serial] = mention
-        self._loose.pop(mention.serial, None)
+        self._joined.pop(mention.serial, None)
         self._renewed.pop(mention.serial, None)
         self._announced.pop(mention.serial, None)
-        if mention.number is not None:
-            self._numbers[mention.number] = None
 
     def finish(self, version: int, outputs: list[Output]) -> None:
         """Settle everything and append what changed: identities gone, identities, persons gone, persons."""
@@ -78,8 +77,21 @@ class Step:
         dirty: dict[int, PersonEntry] = {}
         ended: list[PersonEntry] = []
         changed: dict[int, MentionState] = self._announced
-        if self._numbers or self._loose or self._removed:
-            self._recluster(changed, dirty, ended)
+        nodes = state.graph.settle()
+        for node in self._left:
+            if node.members:
+                nodes[node] = None
+        for mention in self._joined.values():
+            person = None if nodes else self._newcomer(mention)
+            if person is None:
+                nodes[mention.node] = None
+            else:
+                mention.person = person
+                person.mentions.append(mention)
+                changed[mention.serial] = mention
+                dirty[person.number] = person
+        if nodes or self._removed:
+            self._recluster(nodes, changed, dirty, ended)
         for mention in self._renewed.values():
             person = mention.person
             assert person is not None
@@ -99,18 +111,32 @@ class Step:
                 person.digest = digest
                 outputs.append(_active(person, values, provenance, version))
 
+    def _newcomer(self, mention: MentionState) -> PersonEntry | None:
+        """Return the person whom a new mention joins without a change for anybody else, None when that is not sure.
+
+        Set the mention's rule.
+        """
+        node = mention.node
+        if mention.person is not None or len(node.members) < 2:
+            return None
+        other = node.members[0]
+        person = other.person
+        if person is None or other.rule is not Rule.ID_NUMBER:
+            return None
+        mention.rule = Rule.ID_NUMBER
+        return person
+
     def _recluster(
-        self, changed: dict[int, MentionState], dirty: dict[int, PersonEntry], ended: list[PersonEntry]
+        self,
+        nodes: dict[Node, None],
+        changed: dict[int, MentionState],
+        dirty: dict[int, PersonEntry],
+        ended: list[PersonEntry],
     ) -> None:
-        """Cluster the touched blocks and give ids. Adds to ``changed`` the mentions with another person or
-        rule, to ``dirty`` the persons with other mentions, and to ``ended`` those that are merged or
+        """Cluster what the nodes are linked with and give ids. Adds to ``changed`` the mentions with another
+        person or rule, to ``dirty`` the persons with other mentions, and to ``ended`` those that are merged or
         retired."""
-        clusters: list[list[MentionState]] = []
-        for shared in self._numbers:
-            self._cluster(shared, clusters, changed)
-        for mention in self._loose.values():
-            self._set_rule(mention, Rule.NO_NUMBER, changed)
-            clusters.append([mention])
+        clusters = self._clusters(nodes, changed)
         if len(clusters) == 1 and not self._removed:
             persons = {mention.person for mention in clusters[0]} - _NOBODY
             if len(persons) < 2:  # nobody to merge, split or retire: by far the most entries
@@ -153,6 +179,60 @@ class Step:
         for person in ended:
             del self._state.persons[person.number]
 
+    def _clusters(
+        self, nodes: dict[Node, None], changed: dict[int, MentionState]
+    ) -> list[list[MentionState]]:
+        """Return the mentions of everybody whom the change can concern, person by person, and set their rules.
+
+        These are the components of the nodes, and those of every person who has a mention in them: a person is
+        taken whole, so that the oldest mention is found.
+        """
+        graph = self._state.graph
+        seen: set[Node] = set()
+        clusters: list[list[MentionState]] = []
+        known: set[PersonEntry] = set()
+        waiting = list(nodes)
+        for mention in self._removed.values():
+            if mention.person is not None and mention.person not in known:
+                known.add(mention.person)
+                waiting += [other.node for other in mention.person.mentions if other.node.members]
+        for start in waiting:
+            if start in seen:
+                continue
+            for group in partition(graph.component(start, seen), graph.scorer):
+                cluster = [mention for node in group for mention in node.members]
+                clusters.append(cluster)
+                self._set_rules(group, cluster, changed)
+                for mention in cluster:
+                    person = mention.person
+                    if person is not None and person not in known:
+                        known.add(person)
+                        waiting += [
+                            other.node
+                            for other in person.mentions
+                            if other.node not in seen and other.node.members
+                        ]
+        return clusters
+
+    def _set_rules(
+        self, group: Sequence[Node], cluster: Sequence[MentionState], changed: dict[int, MentionState]
+    ) -> None:
+        if len(cluster) == 1:
+            (node,) = group
+            number = node.core.number or node.core.doubtful
+            alone = not number or len(self._state.graph.numbers[number]) == 1
+            self._set_rule(cluster[0], Rule.ONLY_MENTION if alone else Rule.KEPT_APART, changed)
+            return
+        counts: dict[str, int] = {}
+        for node in group:
+            number = node.core.number or node.core.doubtful
+            counts[number] = counts.get(number, 0) + len(node.members)
+        for node in group:
+            number = node.core.number or node.core.doubtful
+            rule = Rule.ID_NUMBER if number and counts[number] > 1 else Rule.EVIDENCE
+            for mention in node.members:
+                self._set_rule(mention, rule, changed)
+
     @staticmethod
     def _give(
         person: PersonEntry,
@@ -169,44 +249,6 @@ class Step:
             mention.person = person
             changed[mention.serial] = mention
         person.mentions = cluster
-
-    def _cluster(
-        self, number: str, clusters: list[list[MentionState]], changed: dict[int, MentionState]
-    ) -> None:
-        """Append the clusters of the mentions with ``number``, and set the mentions' rules."""
-        block = self._state.blocks.get(number)
-        if block is None:
-            return
-        if len(block) == 1:
-            self._state.crowded.discard(number)
-            self._set_rule(block[0], Rule.ONLY_MENTION, changed)
-            clusters.append(list(block))
-            return
-        profiles = [mention.profile for mention in block]
-        if profiles.count(profiles[0]) == len(profiles):  # everybody says the same: no groups to find
-            self._state.crowded.discard(number)
-            rule = rule_of(profiles[0], len(profiles), profiles[:1], 1)
-            for mention in block:
-                self._set_rule(mention, rule, changed)
-            clusters.append(list(block))
-            return
-        counts = Counter(profiles)
-        if is_crowded(len(counts)):
-            self._state.crowded.add(number)
-        else:
-            self._state.crowded.discard(number)
-        groups = partition(counts)
-        cluster_of: dict[Profile, list[MentionState]] = {}
-        rules: dict[Profile, Rule] = {}
-        for group in groups:
-            cluster: list[MentionState] = []
-            clusters.append(cluster)
-            for profile in group:
-                cluster_of[profile] = cluster
-                rules[profile] = rule_of(profile, counts[profile], group, len(groups))
-        for mention in block:
-            self._set_rule(mention, rules[mention.profile], changed)
-            cluster_of[mention.profile].append(mention)
 
     @staticmethod
     def _set_rule(mention: MentionState, rule: Rule, changed: dict[int, MentionState]) -> None:
@@ -239,15 +281,6 @@ class Step:
             mention_count=0,
             version=version,
         )
-
-
-def rule_of(profile: Profile, count: int, group: Sequence[Profile], groups: int) -> Rule:
-    """Return why a mention is where it is, for its ``profile`` of which there are ``count`` in its ``group``,
-    one of ``groups`` on its number."""
-    if count == 1 and len(group) == 1:
-        return Rule.ONLY_MENTION if groups == 1 else Rule.KEPT_APART
-    others = [other for other in group if count > 1 or other is not profile]
-    return RULES[max([compare(profile, other) for other in others])]
 
 
 def _active(

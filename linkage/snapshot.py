@@ -1,28 +1,25 @@
 """Snapshots: the whole state in one file of checked frames, so that the log before it can go.
 
 The first frame of a snapshot, as of a log, is a `Preamble`: it says what the file is, and whether this
-program can go on with it. Blocks are not saved; they follow from the mentions.
+program can go on with it. The graph is not saved; it follows from the mentions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from avro.record import PERSON_ELEMENTS
 from avro.version import from_bytes, to_bytes
 from linkage import frames
-from linkage.clusters import is_crowded
 from linkage.errors import StateIncompatibleError
-from linkage.evidence import Rule
 from linkage.log import damaged
-from linkage.outputs import Values
-from linkage.state import LinkState, MentionState, PersonEntry, RowState
+from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when the files change in a way that older ones cannot be read, or when older logs would link
 otherwise."""
 
@@ -64,7 +61,9 @@ class _Deleted(msgspec.Struct, array_like=True, tag=2):
     keys: tuple[tuple[str, bytes], ...]
 
 
-_Mention = tuple[str, int, int, int, Rule, tuple[Any, ...]]  # role, ordinal, serial, person, rule, values
+_Mention = tuple[
+    str, int, int, int, Rule, bytes, str
+]  # role, ordinal, serial, person, rule, packed, invalid number
 
 
 class _Rows(msgspec.Struct, array_like=True, tag=3):
@@ -175,7 +174,15 @@ def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
 def _saved(mention: MentionState) -> _Mention:
     person = mention.person
     assert person is not None
-    return mention.role, mention.ordinal, mention.serial, person.number, mention.rule, mention.values
+    return (
+        mention.role,
+        mention.ordinal,
+        mention.serial,
+        person.number,
+        mention.rule,
+        mention.packed,
+        mention.invalid,
+    )
 
 
 def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
@@ -195,11 +202,7 @@ def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
             raise damaged(path) from error
     if not whole:
         raise damaged(path)
-    state.crowded = {
-        number
-        for number, block in state.blocks.items()
-        if is_crowded(len(block)) and is_crowded(len({mention.profile for mention in block}))
-    }
+    state.graph.settle()
     return state
 
 
@@ -239,12 +242,11 @@ def _restore_rows(state: LinkState, part: _Rows) -> None:
     feed = state.feeds[part.feed]
     for key, version, source_time, placeholder, mentions in part.rows:
         row = feed.rows[key] = RowState(feed, key, from_bytes(version), source_time, placeholder)
-        for role, ordinal, serial, number, rule, values in mentions:
-            typed: Values = tuple(values)
-            mention = MentionState(row, role, ordinal, serial, typed)
+        for role, ordinal, serial, number, rule, packed, invalid in mentions:
+            mention = MentionState(row, role, ordinal, serial, packed, invalid)
             mention.rule = rule
             mention.person = state.persons[number]
             mention.person.mentions.append(mention)
             row.mentions.append(mention)
-            state.add_to_block(mention)
+            state.add(mention)
             state.mention_count += 1

@@ -1,22 +1,25 @@
-"""The linker's state in memory: rows, their mentions, the blocks of mentions with one number, and the
-persons.
+"""The linker's state in memory: rows, their mentions, the graph of what they say, and the persons.
 
-Nothing here decides; `linkage.engine` does. Objects refer to each other for speed: a mention to its row and
-person, a person to its mentions. The order of mentions in a block or person means nothing, so a restored
-state may differ in it.
+Nothing here decides; `linkage.engine` does. Objects refer to each other for speed: a mention to its row, node and
+person, a person to its mentions. The order of mentions in a node or person means nothing, so a restored state may
+differ in it. What a mention says is kept packed, and read when its golden record is made or it changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
-from avro.record import PERSON_ELEMENTS, Mention
+import msgspec
+
+from avro.record import EVIDENCE, PERSON_ELEMENTS, Mention
 from linkage.errors import AuthorityError
-from linkage.evidence import Profile, Rule, fold_name
-from linkage.id_number import is_valid_id_number
+from linkage.features import Features, features_of
+from linkage.graph import Graph, Node
 from linkage.outputs import Values
+from linkage.weights import Weights, default_weights
 
 Authority = Mapping[str, Sequence[str]]
 """Element to the feeds that are trusted for it, most trusted first; feeds that are not named come after all
@@ -26,8 +29,21 @@ ELEMENT_INDEX: Final[dict[str, int]] = {element: index for index, element in enu
 element_values: Final = attrgetter(*PERSON_ELEMENTS)
 """From a mention to its `Values`."""
 
-_NAME, _FORMER_NAME = ELEMENT_INDEX["name"], ELEMENT_INDEX["former_name"]
-_ID_NUMBER, _BIRTH_DATE = ELEMENT_INDEX["id_number"], ELEMENT_INDEX["birth_date"]
+pack: Final = msgspec.msgpack.Encoder().encode
+unpack: Final = msgspec.msgpack.Decoder(Mention).decode
+
+
+class Rule(StrEnum):
+    """Why a mention is in its person, in short; `linkage.why` has the evidence.
+
+    ``id_number``: another mention there has the same number. ``evidence``: linked without that.
+    ``only_mention``: the person has no other. ``kept_apart``: nor has it, though others have its number.
+    """
+
+    ID_NUMBER = "id_number"
+    EVIDENCE = "evidence"
+    ONLY_MENTION = "only_mention"
+    KEPT_APART = "kept_apart"
 
 
 def check_authority(authority: Authority) -> None:
@@ -97,22 +113,37 @@ class RowState:
 class MentionState:
     """A live mention. ``serial`` counts mentions in the order of the log: the smaller the older.
 
-    ``number`` is the ID number when it is a valid one, else None. ``person`` is None only while an entry is
-    worked on.
+    ``packed`` is the `avro.record.Mention`, ``invalid`` an ID number that was refused, as the source wrote it.
+    ``person`` is None only while an entry is worked on.
     """
 
-    __slots__ = ("number", "ordinal", "person", "profile", "role", "row", "rule", "serial", "values")
+    __slots__ = ("invalid", "node", "ordinal", "packed", "person", "role", "row", "rule", "serial")
 
-    def __init__(self, row: RowState, role: str, ordinal: int, serial: int, values: Values) -> None:
+    node: Node
+
+    def __init__(
+        self, row: RowState, role: str, ordinal: int, serial: int, packed: bytes, invalid: str
+    ) -> None:
         self.row = row
         self.role = role
         self.ordinal = ordinal
         self.serial = serial
-        self.values = values
-        self.number = usable_number(values)
-        self.profile = profile_of(values)
+        self.packed = packed
+        self.invalid = invalid
         self.person: PersonEntry | None = None
         self.rule = Rule.ONLY_MENTION
+
+    def read(self) -> Mention:
+        """Return what the mention says."""
+        return unpack(self.packed)
+
+    def values(self) -> Values:
+        """Return the values of a person's elements."""
+        return element_values(unpack(self.packed))
+
+    def features(self) -> Features:
+        """Return what linking looks at."""
+        return features_of(unpack(self.packed), self.invalid)
 
 
 class PersonEntry:
@@ -131,17 +162,16 @@ class LinkState:
     """Everything that the linker knows; a function of the log up to ``offset``, the next entry that it
     wants."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, weights: Weights | None = None) -> None:
         check_authority(authority)
         self.authority = authority
+        self.graph = Graph(weights or default_weights())
         self.offset = 0
         self.next_person = 1
         self.next_serial = 1
         self.refresh = False
         """All golden records are to be made again with the next entry: the authority changed."""
         self.feeds: dict[str, FeedState] = {}
-        self.blocks: dict[str, list[MentionState]] = {}
-        self.crowded: set[str] = set()
         self.persons: dict[int, PersonEntry] = {}
         self.merged: dict[int, int] = {}
         self.mention_count = 0
@@ -171,20 +201,9 @@ class LinkState:
             ranks.append(trusted.index(feed) if feed in trusted else len(trusted))
         return Origin(feed, tuple(ranks))
 
-    def add_to_block(self, mention: MentionState) -> None:
-        """File the mention under its number, if it has one."""
-        if mention.number is not None:
-            self.blocks.setdefault(mention.number, []).append(mention)
-
-    def remove_from_block(self, mention: MentionState, number: str | None) -> None:
-        """Take the mention out from under ``number``."""
-        if number is not None:
-            block = self.blocks[number]
-            if len(block) == 1:
-                del self.blocks[number]
-                self.crowded.discard(number)
-            else:
-                block.remove(mention)
+    def add(self, mention: MentionState) -> None:
+        """Bring a mention that has no node into the graph."""
+        mention.node = self.graph.add(mention, mention.features(), alone=False)
 
     def mention(self, feed: str, key: str, role: str, ordinal: int) -> MentionState | None:
         """Return a live mention, None when there is none."""
@@ -207,27 +226,9 @@ def find_mention(row: RowState, role: str, ordinal: int) -> MentionState | None:
     return None
 
 
-def usable_number(values: Values) -> str | None:
-    """Return the ID number when it is valid (GB 11643), else None."""
-    number = values[_ID_NUMBER]
-    return number if isinstance(number, str) and is_valid_id_number(number) else None
-
-
-def profile_of(values: Values) -> Profile:
-    """Return what is compared of a mention's values."""
-    name, former_name, birth_date = values[_NAME], values[_FORMER_NAME], values[_BIRTH_DATE]
-    assert not isinstance(name, int)
-    assert not isinstance(former_name, int)
-    assert not isinstance(birth_date, str)
-    return Profile(fold_name(name), fold_name(former_name), birth_date)
-
-
-def merge_unchanged(mention: Mention, values: Values, stored: Values) -> Values:
-    """Return ``values`` with the stored ones where the source did not send them."""
-    unchanged = mention.unchanged
-    return tuple(
-        [
-            old if element in unchanged else new
-            for element, new, old in zip(PERSON_ELEMENTS, values, stored, strict=True)
-        ]
-    )
+def merge_unchanged(mention: Mention, stored: Mention) -> Mention:
+    """Return ``mention`` with what is stored where the source did not send it."""
+    kept = {
+        name: getattr(stored, name) for name in (*PERSON_ELEMENTS, *EVIDENCE) if name in mention.unchanged
+    }
+    return msgspec.structs.replace(mention, unchanged=(), **kept)

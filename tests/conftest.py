@@ -11,10 +11,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from connectors.stack import LocalStack
 
 LOG_LINES = 25
+
+# How long a busy machine takes to make an example says nothing about the code.
+settings.register_profile("renkou", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("renkou")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

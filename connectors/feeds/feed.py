@@ -12,7 +12,8 @@ import msgspec
 from avro.change import Change, Op
 from avro.codec import RecordCodec
 from avro.normalize import RESIDENT_ID, contradictions, is_valid_resident_id
-from avro.record import Finding, Mention, Record
+from avro.normalize.consistency import Consistency
+from avro.record import Finding, Mention, Record, Relation
 from avro.schema import SCHEMA_FOLDER
 from connectors.errors import FeedMismatchError
 from connectors.feeds._row import (
@@ -89,6 +90,14 @@ class Feed:
         self._mentions: tuple[MentionPlan, ...] = plan.mentions
         self._checks: tuple[Check, ...] = plan.checks
         self._read_row = compile_row(self.id, plan)
+        self._consistency = Consistency(
+            {(mention.role, mention.ordinal): mention.elements for mention in definition.mentions},
+            {
+                (mention.role, mention.ordinal): tuple(Relation)
+                for mention in definition.mentions
+                if mention.evidence.kin
+            },
+        )
         self._nothing: Mapping[str, Any] = plan.nothing
         self._fields_of: Mapping[str, tuple[str, ...]] = plan.fields_of
         self._key_set = frozenset(self.key)
@@ -213,6 +222,7 @@ class Feed:
     ) -> Record:
         place = change.place
         op = change.op
+        findings += self._consistency.doubts(mentions, change.source_time, findings)
         # In the order of Record's fields.
         return _record_of(
             self.id,

@@ -42,7 +42,8 @@ def change(feed: Feed, after: dict[str, Any] | None, op: Op = Op.UPDATE, **field
     return Change(
         **{
             "place": Place(feed.topic, 0, 1), "department": feed.department, "schema": feed.schema, "table": feed.table,
-            "op": op, "key": key, "version": 9, "source_time": 5, "captured_time": 6, "after": after, **fields,
+            "op": op, "key": key, "version": 9,
+            "source_time": 2_000_000_000_000_000, "captured_time": 6, "after": after, **fields,
         }
     )  # fmt: skip
 
@@ -120,7 +121,10 @@ def test_a_birth_certificate_mentions_those_who_are_known() -> None:
     )
     assert mother.kin == (Kin("child", None, None, None, 19737),)
     assert (mother.role, mother.id_type, mother.id_number) == ("mother", "414", "E12345678")
-    assert found.record.findings == (Finding("name", "placeholder", "warning", "李秀英之子", "baby"),)
+    assert found.record.findings == (
+        Finding("name", "placeholder", "warning", "李秀英之子", "baby"),
+        Finding("birth_date", "missing_key_element", "warning", None, "mother"),
+    )
 
 
 def test_findings_name_element_role_severity_and_original() -> None:
@@ -149,7 +153,14 @@ def test_a_de_facto_marriage_is_no_marriage_and_not_forgotten() -> None:
     assert found.record.mentions == (Mention("self", ties=("hrss.aac001|390000000001",)),), (
         "the person whom a row is about is there, known or not"
     )
-    assert found.record.findings == (Finding("marital_status", "de_facto_marriage", "warning", "5", "self"),)
+    missing = tuple(
+        Finding(element, "missing_key_element", "warning", None, "self")
+        for element in ("name", "id_number", "sex", "birth_date")
+    )
+    assert found.record.findings == (
+        Finding("marital_status", "de_facto_marriage", "warning", "5", "self"),
+        *missing,
+    )
     assert found.elements["insurance_kinds"] == ["110", "410"]
 
 

@@ -59,7 +59,7 @@ def history(length: int = 24) -> list[LogEntry]:
                     role,
                     name=rng.choice(NAMES),
                     id_number=rng.choice(NUMBERS[:2]),
-                    birth_date=rng.choice((1, None)),
+                    birth_date=rng.choice((3652, None)),
                 )
                 for role in ("self", "mother")[: rng.randint(1, 2)]
             ]

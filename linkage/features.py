@@ -1,0 +1,317 @@
+"""What linking looks at in a mention: its core (who it says it is) and tokens (where else the person shows).
+
+The core is compared element by element. A token stands for one value that two mentions can share, such as a
+telephone or a mother's number: 60 bits of a hash and 4 bits that say of what kind. Both are functions of the
+mention alone.
+
+A number is the mention's own when it is valid (GB 11643) and nothing in the record contradicts it. One whose
+date of birth is quite another than the record's is in doubt: a mother's number stands in her child's record, or
+it is borrowed. A number that the record itself gives to a relative is no number of the mention's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import xxhash
+
+from avro.normalize.name_key import name_key
+from avro.record import Mention, Relation
+from linkage.births import BirthLevel, compare_days, date_in, day_of, days_of, lunar_readings, written_lunar
+from linkage.generic import default_generic
+from linkage.id_number import LENGTH, corrections, is_valid_id_number
+
+
+class Kind(IntEnum):
+    """What a token stands for: its lowest four bits."""
+
+    TIE = 0
+    DOCUMENT = 1
+    PHONE = 2
+    NEAR_PHONE = 3
+    ADDRESS = 4
+    BUILDING = 5
+    HOUSEHOLD = 6
+    PARENT_NUMBER = 7
+    SPOUSE_NUMBER = 8
+    CHILD_NUMBER = 9
+    NEAR_NUMBER = 10
+    PARENT_NAME = 11
+    SPOUSE_NAME = 12
+    NEAR_NAME = 13
+    NAME_AND_BIRTH = 14
+    NAMESAKE = 15
+
+
+KIND_MASK: Final = 15
+INDEXED: Final = frozenset(Kind) - {Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME}
+"""Kinds whose tokens bring mentions together by themselves; the others only add to what is known of a pair."""
+
+_GENERIC: Final = default_generic()
+_CACHE: Final = 1 << 16
+_PARENT_AGE: Final = 14 * 365
+_SHORTEST_DOCUMENT: Final = 5
+_SHORTEST_PHONE: Final = 7
+_SHORTEST_ADDRESS: Final = 6
+_PERMIT: Final = re.compile(r"([HM][0-9]{8})[0-9]{2}")
+_NUMBERS: Final = {
+    Relation.MOTHER: Kind.PARENT_NUMBER,
+    Relation.FATHER: Kind.PARENT_NUMBER,
+    Relation.GUARDIAN: Kind.PARENT_NUMBER,
+    Relation.SPOUSE: Kind.SPOUSE_NUMBER,
+    Relation.CHILD: Kind.CHILD_NUMBER,
+}
+_NAMES: Final = {
+    Kind.PARENT_NUMBER: Kind.PARENT_NAME,
+    Kind.SPOUSE_NUMBER: Kind.SPOUSE_NAME,
+}
+_FIRST_NUMBER: Final = re.compile(r"[0-9]")
+_DIGITS: Final = re.compile(r"[0-9]+")
+_ROAD: Final = 3
+
+
+class Core(NamedTuple):
+    """Who a mention says it is. Empty texts, 0 and None mean unknown.
+
+    ``number`` is its own, ``doubtful`` a valid one that the record contradicts, ``invalid`` one that is no
+    number, as the source wrote it, ``earlier`` others that the source calls the person's. ``names``: the name
+    first. ``birth`` and ``lunar`` are days since 1970-01-01, the latter what a lunar date means; ``month`` is
+    yyyyMM. ``order``: among twins. ``certificate``: of birth or death.
+    """
+
+    number: str
+    doubtful: str
+    invalid: str
+    earlier: tuple[str, ...]
+    names: tuple[str, ...]
+    birth: int | None
+    month: int
+    lunar: tuple[int, ...]
+    sex: str
+    order: int
+    certificate: str
+
+
+class Features(NamedTuple):
+    """A mention's core and its tokens, without repetition."""
+
+    core: Core
+    tokens: tuple[int, ...]
+
+
+def token(kind: Kind, text: str) -> int:
+    """Return the token of a value: the same in every process."""
+    return xxhash.xxh3_64_intdigest(text) & ~KIND_MASK | kind
+
+
+def features_of(mention: Mention, invalid: str = "") -> Features:
+    """Return a mention's features. ``invalid`` is an ID number that the normalizer refused, as it was written."""
+    tokens: dict[int, None] = {}
+    kin_numbers = _add_kin(mention, tokens)
+    birth, month, lunar = _birth(mention)
+    number, document = _number(mention)
+    doubtful = ""
+    if number:
+        conflict = birth is not None and _contradicts(number, birth)
+        if number in kin_numbers and (conflict or birth is None):
+            number = ""
+        elif conflict:
+            doubtful, number = number, ""
+            _add_parent(doubtful, birth, tokens)
+    mothers = invalid[:LENGTH] if len(invalid) == LENGTH + 1 else ""
+    if is_valid_id_number(mothers) and (birth is None or _contradicts(mothers, birth)):
+        # Newborns are insured under the mother's number and a digit.
+        tokens[token(Kind.PARENT_NUMBER, mothers)] = None
+        invalid = ""
+    earlier = []
+    for other in mention.other_numbers:
+        if is_valid_id_number(other):
+            if other != number:
+                earlier.append(other)
+        else:
+            _add_document(other, tokens)
+    _add_document(document, tokens)
+    certificate = mention.certificate_number or ""
+    _add_document(certificate, tokens)
+    for tie in mention.ties:
+        tokens[token(Kind.TIE, tie)] = None
+    _add_phone(Kind.PHONE, mention.phone, tokens)
+    for address in (mention.hukou_address, mention.residence_address):
+        if address is not None:
+            for sign in address_tokens(address):
+                tokens[sign] = None
+    if mention.household is not None:
+        tokens[token(Kind.HOUSEHOLD, mention.household)] = None
+    known = month
+    if not known and number:
+        day = day_of(date_in(number))
+        known = day.year * 100 + day.month
+    if known:
+        for sign in [sign for sign in tokens if sign & KIND_MASK == Kind.PARENT_NAME]:
+            tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
+    core = Core(
+        number=number,
+        doubtful=doubtful,
+        invalid="" if number or doubtful else invalid,
+        earlier=tuple(sorted(earlier)),
+        names=_names(mention),
+        birth=birth,
+        month=month,
+        lunar=lunar,
+        sex=mention.sex if mention.sex in ("1", "2") else "",
+        order=mention.birth_order or 0,
+        certificate=certificate,
+    )
+    return Features(core, tuple(tokens))
+
+
+def _number(mention: Mention) -> tuple[str, str]:
+    """Return the resident ID number and the number of another document, empty for what is not there."""
+    number = mention.id_number
+    if number is None:
+        return "", ""
+    return (number, "") if is_valid_id_number(number) else ("", number)
+
+
+def _contradicts(number: str, birth: int) -> bool:
+    return compare_days(date_in(number), birth) is BirthLevel.DIFFERENT
+
+
+def _birth(mention: Mention) -> tuple[int | None, int, tuple[int, ...]]:
+    birth = mention.birth_date
+    if birth in _GENERIC.births:
+        birth = None
+    lunar: tuple[int, ...] = ()
+    if mention.lunar_birth_date is not None:
+        written, lunar = written_lunar(mention.lunar_birth_date)
+        if birth is None:
+            birth = lunar[0] if lunar else written
+    if birth is not None:
+        day = day_of(birth)
+        return birth, day.year * 100 + day.month, lunar
+    month = mention.birth_month
+    return None, int(month) if month is not None and month.isdecimal() else 0, lunar
+
+
+def _names(mention: Mention) -> tuple[str, ...]:
+    if not mention.former_name and not mention.other_names:
+        name = mention.name
+        return (name,) if name and name not in _GENERIC.names and name_key(name).units else ()
+    names: dict[str, str] = {}
+    for name in (mention.name, mention.former_name, *mention.other_names):
+        if name and name not in _GENERIC.names:
+            key = name_key(name)
+            if key.units:
+                names.setdefault(key.folded, name)
+    return tuple(names.values())
+
+
+def _add_kin(mention: Mention, tokens: dict[int, None]) -> set[str]:
+    """Add what is told of others; return their ID numbers."""
+    numbers: set[str] = set()
+    for other in mention.kin:
+        kind = _NUMBERS.get(Relation(other.relation), Kind.NEAR_NUMBER)
+        if other.id_number is not None and len(other.id_number) >= _SHORTEST_DOCUMENT:
+            tokens[token(kind, other.id_number)] = None
+            numbers.add(other.id_number)
+        if other.name:
+            tokens[name_token(_NAMES.get(kind, Kind.NEAR_NAME), other.name)] = None
+        _add_phone(Kind.NEAR_PHONE, other.phone, tokens)
+    return numbers
+
+
+@lru_cache(_CACHE)
+def name_token(kind: Kind, name: str) -> int:
+    """Return the token of somebody else's name: names that sound alike have one."""
+    return token(kind, name_key(name).pinyin or name)
+
+
+def _add_parent(number: str, birth: int | None, tokens: dict[int, None]) -> None:
+    if birth is not None and birth - date_in(number) > _PARENT_AGE:
+        tokens[token(Kind.PARENT_NUMBER, number)] = None
+
+
+def _add_document(number: str, tokens: dict[int, None]) -> None:
+    folded = "".join(filter(str.isalnum, number.upper()))
+    if len(folded) >= _SHORTEST_DOCUMENT:
+        permit = _PERMIT.fullmatch(folded)
+        tokens[token(Kind.DOCUMENT, permit[1] if permit else folded)] = None
+
+
+def _add_phone(kind: Kind, phone: str | None, tokens: dict[int, None]) -> None:
+    if phone is not None and len(phone) >= _SHORTEST_PHONE and phone not in _GENERIC.phones:
+        tokens[token(kind, phone)] = None
+
+
+@lru_cache(_CACHE)
+def address_tokens(address: str) -> tuple[int, ...]:
+    """Return the tokens of an address: all of it, and down to its first number.
+
+    Departments write the levels above the road in several ways or not at all, so an address is its road's last
+    characters and its numbers.
+    """
+    first = _FIRST_NUMBER.search(address)
+    if first is None:
+        text = "".join(filter(str.isalnum, address))
+        return (token(Kind.ADDRESS, text[-_SHORTEST_ADDRESS:]),) if len(text) >= _SHORTEST_ADDRESS else ()
+    road = "".join(filter(str.isalnum, address[: first.start()]))[-_ROAD:]
+    numbers = _DIGITS.findall(address)
+    building = token(Kind.BUILDING, f"{road}{numbers[0]}")
+    return token(Kind.ADDRESS, f"{road}{'-'.join(numbers)}"), building
+
+
+def keys_of(core: Core, *, wide: bool) -> set[int]:
+    """Return the tokens of names with births by which mentions are brought together.
+
+    ``wide`` adds dates with month and day exchanged and both readings of a lunar date: for mentions without a
+    number, of which few would be found otherwise.
+    """
+    keys: set[int] = set()
+    birth = core.birth
+    if birth is None and core.number:
+        birth = date_in(core.number)
+    month = core.month
+    if birth is not None and not month:
+        day = day_of(birth)
+        month = day.year * 100 + day.month
+    days: Iterable[int] = () if birth is None else (birth,)
+    if wide and birth is not None:
+        days = _readings(birth, core.lunar)
+    if core.number and core.names:
+        keys.add(token(Kind.NAMESAKE, f"{name_key(core.names[0]).folded}{birth}"))
+    for name in core.names:
+        first, rest, whole = _sounds(name)
+        for one in days:
+            keys.add(token(Kind.NAME_AND_BIRTH, f"f{first}{one}"))
+            keys.add(token(Kind.NAME_AND_BIRTH, f"r{rest}{one}"))
+        if month:
+            keys.add(token(Kind.NAME_AND_BIRTH, f"w{whole}{month}"))
+    return keys
+
+
+def _readings(birth: int, lunar: tuple[int, ...]) -> set[int]:
+    days = {birth, *lunar, *lunar_readings(birth)}
+    day = day_of(birth)
+    swapped = days_of(day.year, day.day, day.month)
+    return days if swapped is None else days | {swapped}
+
+
+@lru_cache(_CACHE)
+def _sounds(name: str) -> tuple[str, str, str]:
+    """Return how a name's first part, the rest, and all of it in any order, sound."""
+    key = name_key(name)
+    cut = key.surname or (key.parts[0] if len(key.parts) > 1 else max(1, len(key.units) // 2))
+    sounds = [syllable or unit for syllable, unit in zip(key.syllables, key.units, strict=True)]
+    return "".join(sounds[:cut]), "".join(sounds[cut:]), "".join(sorted(sounds))
+
+
+@lru_cache(_CACHE)
+def numbers_meant(core: Core) -> tuple[str, ...]:
+    """Return the numbers under which a core is found: its own, the doubtful, earlier ones, and what an invalid
+    one can have been."""
+    own = [number for number in (core.number, core.doubtful) if number]
+    return (*own, *core.earlier, *(corrections(core.invalid) if core.invalid else ()))
