@@ -31,6 +31,7 @@ NEW_KEY: Final = "__debezium.newkey"
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 wall-clock time is counted as if it were UTC
+_BASE_MILLISECONDS: Final = int(BASE_TIME.timestamp()) * 1000
 _SNAPSHOT_LSN: Final = 30_000_000
 _LSN_STEP: Final = 128
 _COMMIT_STEP: Final = 48
@@ -72,12 +73,11 @@ class Capture:
     def snapshot(self, entry: Entry) -> Message:
         """Return the message of a row that was there when the capture began."""
         table = entry.table
-        milliseconds = int(BASE_TIME.timestamp()) * 1000
         if table.is_file:
-            return self._file(table, entry.key, entry.row, milliseconds)
-        source = _source(table, _SNAPSHOT_LSN, None, 690, milliseconds, "true")
+            return self._file(table, entry.key, entry.row, _BASE_MILLISECONDS)
+        source = _snapshot_source(table)
         row = _renderer(table)(entry.row)
-        return self._message(table, entry.key, "r", None, row, source, milliseconds)
+        return self._message(table, entry.key, "r", None, row, source, _BASE_MILLISECONDS)
 
     def changes(self, transactions: Sequence[Transaction]) -> Iterator[Message]:
         """Yield the messages of one transaction, or of two that interleave, in the order of their commits."""
@@ -193,6 +193,7 @@ class Capture:
         return Message(topic_of(table), table.key_json(key), self._encode(file_record(table, row)), time)
 
 
+@cache
 def topic_of(table: Table) -> str:
     """Return the topic that carries the table's changes."""
     if table.is_file:
@@ -242,6 +243,11 @@ def _source(
         "lsn": lsn,
         "xmin": None,
     }
+
+
+@cache
+def _snapshot_source(table: Table) -> dict[str, object]:
+    return _source(table, _SNAPSHOT_LSN, None, 690, _BASE_MILLISECONDS, "true")
 
 
 @cache

@@ -100,13 +100,19 @@ class _Truth:
         self._line = 0
         self._gone: dict[tuple[str, Key], int] = {}
         """By row, the number of the first line that is not superseded."""
+        self._groups: dict[Person, list[str]] = {}
 
-    def add(self, table: Table, key: Key, row: Row, named: tuple[Named, ...]) -> None:
-        text = table.key_json(key)
+    def forget(self) -> None:
+        """People may have changed."""
+        self._groups.clear()
+
+    def add(self, table: Table, key: Key, text: str, row: Row, named: tuple[Named, ...]) -> None:
         for one in named:
-            groups = groups_of(one.person)
+            groups = self._groups.get(one.person)
+            if groups is None:
+                groups = self._groups[one.person] = groups_of(one.person)
             if is_number_missing(table, row, one.role):
-                groups.append("missing_number")
+                groups = [*groups, "missing_number"]
             line = TruthLine(
                 table.department, table.name, text, one.role, one.ordinal, one.person.ident, groups
             )
@@ -163,8 +169,10 @@ def write(
                 if family.kind is Kind.HUKOU:
                     written.people += sum(person.registered for person in family.persons)
                 for entry in family.entries:
-                    topics.write(capture.snapshot(entry))
-                    truth.add(entry.table, entry.key, entry.row, entry.named)
+                    message = capture.snapshot(entry)
+                    topics.write(message)
+                    truth.add(entry.table, entry.key, message.key, entry.row, entry.named)
+                truth.forget()
                 if number % _REPORT_EVERY == 0:
                     report(written)
         changer = Changer(population)
@@ -173,6 +181,7 @@ def write(
                 made = changer.next()
                 for message in capture.changes(made):
                     topics.write(message)
+                truth.forget()
                 for transaction in made:
                     _tell(truth, transaction)
                     for fact in transaction.persons:
@@ -196,7 +205,8 @@ def _tell(truth: _Truth, transaction: Transaction) -> None:
         if before is not None and (after is None or _says_otherwise(table, before, after)):
             truth.remove(table, operation.key)
         if after is not None and (before is None or _says_otherwise(table, before, after)):
-            truth.add(table, table.key_of(after), after, operation.named)
+            key = table.key_of(after)
+            truth.add(table, key, table.key_json(key), after, operation.named)
 
 
 def _says_otherwise(table: Table, before: Row, after: Row) -> bool:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from connectors.simulate.people import Person
 
 Value: TypeAlias = str | int | float | bool | bytes | msgspec.Struct | list[str] | None
+_encode: Final = msgspec.json.Encoder().encode
+
 Key: TypeAlias = tuple[str | int, ...]
 """The values of a primary key, in table order."""
 
@@ -128,19 +131,31 @@ class Table:
 
     def key_json(self, key: Key) -> str:
         """Return the key as the compact JSON object that Debezium's JSON key is."""
-        values: dict[str, str | int] = {}
-        for name, value in zip(self.key, key, strict=True):
-            column = self.columns[self.fields.index(name)]
-            values[column.name] = key_value(self, column, value)
-        return msgspec.json.encode(values).decode()
+        return _encode(
+            {name: convert(value) for (name, convert), value in zip(_key_of(self), key, strict=True)}
+        ).decode()
 
 
-def key_value(table: Table, column: Column, value: str | int) -> str | int:
-    """Return a key's value as Debezium's JSON has it: a numeric as text, a char(n) with its blanks."""
-    if column.type.startswith("numeric"):
-        return str(value)
-    if column.type.startswith("char(") and table.department not in columns.MARIADB:
-        return str(value).ljust(int(column.type[5:-1]))
+@cache
+def _key_of(table: Table) -> tuple[tuple[str, Callable[[str | int], str | int]], ...]:
+    """Return the key's columns with what makes of a value Debezium's: a numeric is text, a char(n) has its blanks."""
+    found: list[tuple[str, Callable[[str | int], str | int]]] = []
+    for name in table.key:
+        column = table.columns[table.fields.index(name)]
+        if column.type.startswith("numeric"):
+            found.append((column.name, str))
+        elif column.type.startswith("char(") and table.department not in columns.MARIADB:
+            found.append((column.name, partial(_padded, int(column.type[5:-1]))))
+        else:
+            found.append((column.name, _same))
+    return tuple(found)
+
+
+def _padded(width: int, value: str | int) -> str | int:
+    return str(value).ljust(width)
+
+
+def _same(value: str | int) -> str | int:
     return value
 
 
