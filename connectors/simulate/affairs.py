@@ -219,7 +219,7 @@ def teaching(province: Province, draft: Draft) -> None:
         entries = family.of(JS_JSXX, person)
         if entries:
             draft.update(entries[0], zc="高级教师")
-        elif 22 <= person.age() < 55 and not person.died and province.dice.random() < 0.1:
+        elif 22 <= person.age() < 55 and not person.died and province.dice.random() < 0.3:
             if family.has_room(JS_JSXX.name):
                 draft.insert(family, edu.teacher(family, person, province.dice, draft.moment))
         else:

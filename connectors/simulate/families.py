@@ -35,14 +35,14 @@ DE_FACTO_SHARE: Final = 0.03
 """Couples who never registered."""
 AWAY_SHARE: Final = 0.012
 """Hukou people who live in another province; with the permits it sets the two counts of residents 10-20 % apart."""
-DEAD_SHARE: Final = 0.14
+DEAD_SHARE: Final = 0.18
 """Of those of 70 and over, who died in the last years and whose file says so."""
-DEAD_EARLY_SHARE: Final = 0.005
+DEAD_EARLY_SHARE: Final = 0.007
 FOREIGN_SHARE: Final = 0.02
 """Migrant parties of one foreigner, or one person from Hong Kong, Macao or Taiwan."""
 FORMER_SPOUSE_SHARE: Final = 0.55
 """Divorced people whose marriage and divorce were registered in the province."""
-TEACHER_SHARE: Final = 0.035
+TEACHER_SHARE: Final = 0.03
 """Of those in work."""
 RENAMED_SHARE: Final = 0.02
 UNREGISTERED_SHARE: Final = 0.05

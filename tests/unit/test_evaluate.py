@@ -42,6 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     events = [str(folder / "events" / name) for name in (SNAPSHOT, CHANGES)]
     done = run("replay", *events, "--data", str(folder / "store"))
     assert done.returncode == 0, done.stderr.decode()
+    # Each of the 32 types is understood.
+    assert json.loads(done.stdout)["dead_letters"] == 0
     return folder
 
 

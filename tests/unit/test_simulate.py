@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import islice, pairwise
-from math import sqrt
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -34,16 +32,13 @@ from connectors.simulate.tables import (
     HJ_SWZX,
     HYDJ_LH,
     JS_JSXX,
-    JSR_JSZXX,
     KK_TXJL,
     LDRK_JZZ,
-    PSN_INFO_B,
     SY_DJB,
     TABLES,
     VACCINATION,
     XS_XJXX,
     ZLBA,
-    ZRR_DJXX,
     Entry,
     Key,
     Stamp,
@@ -51,6 +46,7 @@ from connectors.simulate.tables import (
 )
 from connectors.simulate.transactions import Transaction, Verb
 from connectors.simulate.truth import Truth
+from tests.support.statistics import Statistics
 
 PEOPLE = 1000
 
@@ -137,111 +133,20 @@ def test_another_seed_is_another_population(families: list[Family]) -> None:
     assert len(ours & other) <= 2
 
 
-def near(figure: float, published: float, sample: int) -> None:
-    """The published figure, within its tenth or within what chance does to a sample of this size."""
-    allowed = max(published / 10, 4 * sqrt(published * (1 - published) / sample))
-    assert abs(figure - published) <= allowed, f"{figure:.4f} of {sample}, published {published}"
-
-
 def test_published_statistics(families: list[Family]) -> None:
-    everybody = persons(families)
-
-    counted = repeated = 0
-    for table in (
-        HJ_RYJBXX,
-        LDRK_JZZ,
-        HEALTH_RECORD,
-        AC01,
-        XS_XJXX,
-        JS_JSXX,
-        PSN_INFO_B,
-        ZRR_DJXX,
-        JSR_JSZXX,
-    ):
-        found = entries(families, table)
-        counted += len(found)
-        repeated += len(found) - len({entry.named[0].person.ident for entry in found})
-    near(repeated / counted, 0.153, counted)
-
-    files = Counter(entry.named[0].person.ident for entry in entries(families, HJ_RYJBXX))
-    near(sum(count > 1 for count in files.values()) / len(files), 0.12, len(files))
-
-    disagree = certificates_that_disagree(families)
-    near(sum(disagree) / len(disagree), 0.083, len(disagree))
-
-    stale = [normal(phone) != person.phone for phone, person in own_phones(families)]
-    near(sum(stale) / len(stale), 0.127, len(stale))
-
-    permits: dict[str, bool] = defaultdict(bool)
-    valid: set[str] = set()
-    for entry in entries(families, LDRK_JZZ):
-        ident = entry.named[0].person.ident
-        stay: Any = entry.row
-        permits[ident] |= stay.jzzbh is not None
-        if stay.jzzbh and stay.zt == "有效":
-            valid.add(ident)
-    near(sum(not permit for permit in permits.values()) / len(permits), 0.342, len(permits))
-
-    recorded = {entry.named[0].person.ident for entry in entries(families, HEALTH_RECORD)}
-    elderly = [person for person in everybody if person.age() >= 65 and not person.died and not person.away]
-    near(sum(person.ident not in recorded for person in elderly) / len(elderly), 0.285, len(elderly))
-
-    hukou = [p for p in everybody if p.ident.startswith("H") and p.registered and not p.died]
-    permitted = sum(not person.away for person in hukou) + len(valid)
-    assert 0.10 <= abs(permitted - len(hukou)) / len(hukou) <= 0.20
-
-    surnames = Counter(person.name[0] for person in everybody)
-    assert 0.26 <= sum(count for _, count in surnames.most_common(5)) / len(everybody) <= 0.34
+    statistics = Statistics()
+    for family in families:
+        statistics.add(family)
+    statistics.check()
 
 
-def certificates_that_disagree(families: list[Family]) -> list[bool]:
-    latest: dict[str, Any] = {}
-    for entry in entries(families, HJ_RYJBXX):
-        ident, row = entry.named[0].person.ident, cast(Any, entry.row)
-        if ident not in latest or latest[ident].gxsj < row.gxsj:
-            latest[ident] = row
-    found: list[bool] = []
-    for entry in entries(families, BIRTH_CERTIFICATE):
-        certificate, file = cast(Any, entry.row), latest.get(entry.named[0].person.ident)
-        if file is None:
-            continue
-        name = certificate.baby_name or "未取名"
-        named = not re.search("未取名|之子$|之女$|婴$", name)
-        found.append(
-            (named and name != file.xm)
-            or {"M": "1", "F": "2"}[certificate.baby_sex] != file.xb
-            or certificate.birth_time[:10].replace("-", "") != file.csrq
-            or certificate.mother_name != file.mqxm
-            or certificate.mother_id_no != file.mqgmsfhm
-        )
-    return found
-
-
-OWN_PHONES = {
-    ("hj_ryjbxx", "self"): "lxdh", ("ldrk_jzz", "self"): "lxdh", ("sfz_zzxx", "self"): "lqrdh",
-    ("birth_certificate", "mother"): "mother_phone", ("birth_certificate", "father"): "father_phone",
-    ("health_record", "self"): "phone", ("ac01", "self"): "aae005", ("jy_djb", "self"): "mobile",
-    ("sy_djb", "self"): "lxdh", ("hydj_jh", "husband"): "nan_dh", ("hydj_jh", "wife"): "nv_dh",
-    ("dbjt_cy", "self"): "lxdh", ("js_jsxx", "self"): "lxdh", ("psn_info_b", "self"): "tel", ("fw_qlr", "self"): "dh",
-    ("zlba", "tenant"): "chzr_dh", ("zlba", "landlord"): "czr_dh", ("zrr_djxx", "self"): "sjhm",
-    ("e_lerep", "self"): "tel", ("jsr_jszxx", "self"): "sjhm", ("gjj_grzh", "self"): "sjhm",
-    ("sqjz", "self"): "phone",
-}  # fmt: skip
-
-
-def own_phones(families: list[Family]) -> list[tuple[str, Person]]:
-    return [
-        (phone, named.person)
-        for family in families
-        for entry in family.entries
-        for named in entry.named
-        if (field := OWN_PHONES.get((entry.table.name, named.role))) and (phone := getattr(entry.row, field))
-    ]
-
-
-def normal(phone: str) -> str:
-    digits = re.sub(r"\D", "", unicodedata.normalize("NFKC", phone))
-    return digits[2:] if len(digits) == 13 else digits
+@pytest.mark.long
+def test_published_statistics_of_a_hundred_thousand() -> None:
+    statistics = Statistics()
+    for family in Population(2, 100_000).everybody():
+        statistics.add(family)
+    statistics.check()
+    statistics.check_rows()
 
 
 def test_the_registers_quirks_occur(families: list[Family]) -> None:

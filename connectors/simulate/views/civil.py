@@ -33,7 +33,7 @@ REGISTERED: Final = 0.64
 """Married couples whose registration is in the system; older ones are on paper."""
 ALLOWANCE: Final = 0.02
 """Families with minimum living allowance."""
-SUBSIDY: Final = 0.62
+SUBSIDY: Final = 0.76
 """Living hukou people of 75 and over."""
 LUNAR: Final = 0.12
 """Birthdays of the subsidised in lunar words."""

@@ -26,7 +26,7 @@ from connectors.simulate.views import (
 
 INSURED: Final = 0.955
 INSURED_MIGRANTS: Final = 0.88
-SECOND_NUMBER: Final = 0.17
+SECOND_NUMBER: Final = 0.19
 """People with a second number after a move between cities."""
 NEWBORN_DAYS: Final = 400
 """Children up to this age may still be insured under their mother."""
