@@ -4,8 +4,9 @@ PYTHON ?= python3.11
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# Debian packages that tests need beyond wheels; `make test` installs them where it may: the MariaDB server.
-SYSTEM_PACKAGES := mariadb-server-core
+# Debian packages that tests need beyond wheels; `make test` installs them where it may: the MariaDB server,
+# Prometheus with its Alertmanager and promtool, a browser with a Chinese font.
+SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format catalogue fuzz faults bench clean system-packages

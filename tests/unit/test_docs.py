@@ -6,6 +6,7 @@ from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
+from monitoring.conditions import Kind
 from streams.cli.app import build
 from streams.settings import Settings
 
@@ -38,3 +39,12 @@ def test_the_readmes_name_only_commands_that_exist() -> None:
         }
         used = {word for word in used if word.islower()} - {"keeps", "captures"}
         assert used <= commands | groups, f"{name} names {used - commands - groups}"
+
+
+def test_every_alert_has_a_section_that_says_what_to_do() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    sections = {part.partition("\n")[0].strip(): part for part in text.split("\n## ")[1:]}
+    for kind in Kind:
+        assert kind.value in sections, f"docs/operating.md has no section {kind.value}"
+        for heading in ("**Means.**", "**Do.**", "**Over when.**"):
+            assert heading in sections[kind.value], f"{kind.value} lacks {heading}"
