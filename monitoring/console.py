@@ -26,7 +26,7 @@ from monitoring.conditions import span
 from monitoring.observer import Picture, shown
 from monitoring.page_texts import LABELS
 from monitoring.signals import STAGES
-from monitoring.status import State, hub_delay
+from monitoring.status import State, hub_delay, source_delay
 from monitoring.texts import LANGUAGES
 from monitoring.workdays import ZONE
 
@@ -169,6 +169,7 @@ class Console:
                 name: line(day.points(picture.now / MICRO)) for name, day in picture.lines.items()
             }
             values["delays"] = {name: hub_delay(signals) for name, signals in picture.signals.items()}
+            values["ages"] = {name: source_delay(signals) for name, signals in picture.signals.items()}
             values["objectives"] = {
                 department: (
                     min(feed.feed.objectives.hub_delay.error for feed in feeds),
