@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 from avro.codes import rows
@@ -82,26 +83,33 @@ class Consistency:
     """The rules that a feed's records can break, chosen once: a rule whose elements a feed does not give costs nothing.
 
     ``elements`` has, for each role and ordinal of the feed, the person's elements that it gives; ``kin`` the relations
-    that it names others in.
+    that it names others in; ``at_times`` those elements that it gives in some rows only, where they are not missing.
     """
 
     def __init__(
         self,
         elements: Mapping[tuple[str, int], Collection[str]],
         kin: Mapping[tuple[str, int], Collection[str]],
+        at_times: Mapping[tuple[str, int], Collection[str]] = MappingProxyType({}),
     ) -> None:
         roles = {role for role, _ in elements}
         self._plans = {
-            mention: self._plan(mention[0], given, kin.get(mention, ()), roles)
+            mention: self._plan(mention[0], given, kin.get(mention, ()), roles, at_times.get(mention, ()))
             for mention, given in elements.items()
         }
 
     @staticmethod
-    def _plan(role: str, given: Collection[str], kin: Collection[str], roles: Collection[str]) -> _Plan:
+    def _plan(
+        role: str,
+        given: Collection[str],
+        kin: Collection[str],
+        roles: Collection[str],
+        at_times: Collection[str],
+    ) -> _Plan:
         rules = relation_rules()
         others = ((other, role_relations().get((role, other), "")) for other in sorted(roles))
         return _Plan(
-            keys=tuple(element for element in key_elements() if element in given),
+            keys=tuple(element for element in key_elements() if element in given and element not in at_times),
             person_rules=tuple(rule for rule in person_rules() if rule.left in given and rule.right in given),
             has_month="birth_month" in given and "id_number" in given,
             of_kin={relation: rules[relation] for relation in kin if relation in rules},

@@ -48,8 +48,8 @@ def normalize_document(value: str | None, document: str | None) -> Number:
     """Return the number of a document of type ``document`` (None: not known).
 
     A resident ID is checked as one. Others are tidied and checked for their shape. Where the type is not known, what
-    looks like a resident ID is checked as one, and anything else is kept with a note. A number that plainly is of
-    another document than it is said to be is kept with a warning.
+    looks like a resident ID is checked as one, a newborn's stand-in is null, and anything else is kept with a note. A
+    number that plainly is of another document than it is said to be is kept with a warning.
     """
     if value is None:
         return None, NONE
@@ -64,6 +64,8 @@ def normalize_document(value: str | None, document: str | None) -> Number:
     if document is None:
         if len(number) in (LENGTH, OLD_LENGTH) and number[:-1].isdigit():
             return normalize_resident_id(number)
+        if normalize_mothers_number(number)[0] is not None:
+            return None, ("id_extra_digit",)  # a newborn's stand-in, which no document has
         return number, ("unknown_document",)
     canonical = _READERS.get(document, _any)(number)
     if canonical is None:

@@ -47,6 +47,19 @@ class Normalized(msgspec.Struct, frozen=True):
     elements: dict[str, Any]
 
 
+def _given_at_times(definition: FeedDefinition) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Return, for each mention, its elements whose fields are filled for certain values of another column only."""
+    fields = {
+        output.field for column in definition.columns for output in column.outputs if output.when is not None
+    }
+    return {
+        (mention.role, mention.ordinal): tuple(
+            element for element, field in mention.elements.items() if field in fields
+        )
+        for mention in definition.mentions
+    }
+
+
 class Feed:
     """One data type of one department.
 
@@ -97,6 +110,7 @@ class Feed:
                 for mention in definition.mentions
                 if mention.evidence.kin
             },
+            _given_at_times(definition),
         )
         self._nothing: Mapping[str, Any] = plan.nothing
         self._fields_of: Mapping[str, tuple[str, ...]] = plan.fields_of

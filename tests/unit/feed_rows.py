@@ -179,13 +179,13 @@ CASES: dict[str, Case] = {
         },
         (
             Mention(
-                "self", id_number=f"{LI}1", sex="2", birth_date=day("2024-01-15"), residence_address="工农路1号",
+                "self", sex="2", birth_date=day("2024-01-15"), residence_address="工农路1号",
                 certificate_number="A390000001",
                 ties=("health.child_code|390102202400012345", "health.birth_certificate|A390000001"),
                 kin=(Kin("guardian", "李秀英", LI, "13900000003"), Kin("mother", "李秀英", LI)),
             ),
         ),
-        said(("self", "name", "placeholder"), ("self", "id_number", "unknown_document")),
+        said(("self", "name", "placeholder"), ("self", "id_number", "id_extra_digit")),
     ),
     "health.health_record": Case(
         {

@@ -198,3 +198,10 @@ def test_spouses_name_each_other() -> None:
     husband, wife = read("civil.hydj_lh", CASES["civil.hydj_lh"].row).record.mentions
     assert husband.kin[0].name == wife.name
     assert wife.kin[0].birth_date == husband.birth_date != HERS
+
+
+def test_what_a_correction_does_not_touch_is_not_missing() -> None:
+    rules = {(each.element, each.rule) for each in changed("police.hj_bgxx").record.findings}
+    assert rules.isdisjoint({("sex", "missing_key_element"), ("birth_date", "missing_key_element")})
+    nameless = changed("police.hj_bgxx", XM=None).record.findings
+    assert ("name", "missing_key_element") in {(each.element, each.rule) for each in nameless}
