@@ -25,6 +25,7 @@ TOGETHER: Final = 1000 * UNIT
 """The score of two that a steward's decision joins."""
 
 _REGION_AND_BIRTH: Final = 14
+_BIRTH: Final = slice(6, 14)
 _ONE_NUMBER: Final = ("equal", "earlier", "one_error", "doubtful_equal")
 _TWO_NUMBERS: Final = ("near", "same_region", "different")
 _NEAR_NUMBERS: Final = 2
@@ -92,7 +93,7 @@ class Scorer:
                 level, weight = "earlier", self._earlier
             elif linked:
                 level, weight = "", None
-            elif one.birth != other.birth:
+            elif number[_BIRTH] != doubtful[_BIRTH] and one.birth != other.birth:
                 if tell is not None:
                     tell(Item("number", "different", APART, APART))
                 return APART
@@ -100,7 +101,7 @@ class Scorer:
                 level, weight = "near", self._near
             elif number[:_REGION_AND_BIRTH] == doubtful[:_REGION_AND_BIRTH]:
                 level, weight = "same_region", self._same_region
-            elif left.birth is not None and right.birth is not None:
+            elif left.birth is not None and left.birth == right.birth:
                 level, weight = "different", self._different
             else:
                 if tell is not None:
@@ -180,7 +181,10 @@ class Scorer:
             return "one_error", self._one_error
         if not (left.invalid and right.invalid) and set(one.numbers) & set(other.numbers):
             return "one_error", self._one_error
-        if (left.number or left.doubtful) and (right.number or right.doubtful):
+        number, doubtful = left.number or left.doubtful, right.number or right.doubtful
+        if number and doubtful:
+            if distance(number, doubtful) <= _NEAR_NUMBERS:
+                return "one_error", self._one_error
             return "doubtful_different", self._doubtful[1]
         return "", None
 

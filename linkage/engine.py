@@ -36,7 +36,7 @@ from linkage.state import (
 from linkage.weights import Weights
 
 ID_NUMBER: Final = "id_number"
-_REFUSED: Final = ("id_checksum", "id_length", "id_characters", "id_birth_date")
+_REFUSED: Final = ("id_checksum", "id_length", "id_extra_digit", "id_characters", "id_birth_date")
 """Findings of a number that may be another one with an error in it."""
 
 

@@ -24,6 +24,7 @@ from avro.record import Mention, Relation
 from linkage.births import BirthLevel, compare_days, date_in, day_of, days_of, lunar_readings, written_lunar
 from linkage.generic import default_generic
 from linkage.id_number import LENGTH, corrections, is_valid_id_number
+from linkage.names import is_readable, sound
 
 
 class Kind(IntEnum):
@@ -53,6 +54,9 @@ INDEXED: Final = frozenset(Kind) - {Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE
 
 _GENERIC: Final = default_generic()
 _CACHE: Final = 1 << 16
+_CONTRADICTIONS: Final = (BirthLevel.DIFFERENT, BirthLevel.ONE_PART)
+"""Births that differ from the one in the number otherwise than by writing it another way. Either may be wrong:
+fifteen digits have no check character."""
 _PARENT_AGE: Final = 14 * 365
 _SHORTEST_DOCUMENT: Final = 5
 _SHORTEST_PHONE: Final = 7
@@ -178,7 +182,7 @@ def _number(mention: Mention) -> tuple[str, str]:
 
 
 def _contradicts(number: str, birth: int) -> bool:
-    return compare_days(date_in(number), birth) is BirthLevel.DIFFERENT
+    return compare_days(date_in(number), birth) in _CONTRADICTIONS
 
 
 def _birth(mention: Mention) -> tuple[int | None, int, tuple[int, ...]]:
@@ -200,12 +204,12 @@ def _birth(mention: Mention) -> tuple[int | None, int, tuple[int, ...]]:
 def _names(mention: Mention) -> tuple[str, ...]:
     if not mention.former_name and not mention.other_names:
         name = mention.name
-        return (name,) if name and name not in _GENERIC.names and name_key(name).units else ()
+        return (name,) if name and name not in _GENERIC.names and is_readable(name_key(name)) else ()
     names: dict[str, str] = {}
     for name in (mention.name, mention.former_name, *mention.other_names):
         if name and name not in _GENERIC.names:
             key = name_key(name)
-            if key.units:
+            if is_readable(key):
                 names.setdefault(key.folded, name)
     return tuple(names.values())
 
@@ -305,7 +309,7 @@ def _sounds(name: str) -> tuple[str, str, str]:
     """Return how a name's first part, the rest, and all of it in any order, sound."""
     key = name_key(name)
     cut = key.surname or (key.parts[0] if len(key.parts) > 1 else max(1, len(key.units) // 2))
-    sounds = [syllable or unit for syllable, unit in zip(key.syllables, key.units, strict=True)]
+    sounds = [sound(syllable) or unit for syllable, unit in zip(key.syllables, key.units, strict=True)]
     return "".join(sounds[:cut]), "".join(sounds[cut:]), "".join(sorted(sounds))
 
 

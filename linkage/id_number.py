@@ -14,6 +14,8 @@ _ZEROS: Final = sum(_WEIGHTS) * ord("0")
 _CHECK_CHARACTERS: Final = "10X98765432"
 _DIGITS: Final = "0123456789"
 _ALMOST: Final = re.compile(r"[0-9]{16,18}[0-9X]")
+_OLD_CUT: Final = re.compile(r"[1-9][0-9]{13}")
+"""Fifteen digits of the last century whose last one was cut off."""
 _FIRST_YEAR: Final = 1850
 """Nobody born earlier has a number; eighteen equal digits, a common filler, would be a date of the year
 1111."""
@@ -48,10 +50,16 @@ def check_character(number: str) -> str:
 
 def corrections(text: str) -> tuple[str, ...]:
     """Return all valid numbers that one error makes an invalid ``text`` of: a wrong character, two neighbours
-    exchanged, a character missing or one too many. In order; empty for what is nothing like a number.
+    exchanged, a character missing or one too many, the last of fifteen digits cut off. In order; empty for what
+    is nothing like a number.
 
     MOD 11-2 leaves at most one character a place that mends the sum, so there are some twenty at most.
     """
+    if _OLD_CUT.fullmatch(text):
+        bodies = (f"{text[:6]}19{text[6:]}{digit}" for digit in _DIGITS)
+        return tuple(
+            [number for body in bodies if is_valid_id_number(number := body + check_character(body))]
+        )
     shape = _ALMOST.fullmatch(text)
     if shape is None or is_valid_id_number(text):
         return ()

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections import Counter
 from enum import StrEnum
 from functools import cache
 from typing import Final, NamedTuple
 
+from avro.normalize.characters import DAMAGED
 from avro.normalize.name_key import NameKey, name_key
 from linkage.weights import TABLES, UNIT, Weights, bits
 
@@ -54,6 +56,7 @@ _RAREST: Final = 1e-5
 _SHORT_GIVEN: Final = 4
 """One given character is also a relative's oftener than two: its evidence against family is divided by this."""
 _CACHE: Final = 1 << 17
+_FLAT: Final = re.compile(r"^([zcs])h")
 _PART_LENGTH: Final = 2
 _CUT_LENGTH: Final = 4
 
@@ -136,6 +139,8 @@ def level_of(one: NameKey, other: NameKey) -> NameLevel:
     """Return how two names compare."""
     if one.folded == other.folded and not one.is_damaged:
         return NameLevel.EQUAL
+    if one.is_damaged or other.is_damaged:
+        return NameLevel.PART if _readable_meet(one, other) else NameLevel.DIFFERENT
     length, surname = len(one.units), one.surname
     same_surname = bool(surname) and surname == other.surname and _alike(one, other, 0, surname)
     if length == len(other.units):
@@ -167,9 +172,19 @@ def level_of(one: NameKey, other: NameKey) -> NameLevel:
 def _alike(one: NameKey, other: NameKey, start: int, end: int) -> bool:
     return all(
         one.units[place] == other.units[place]
-        or (one.syllables[place] != "" and one.syllables[place] == other.syllables[place])
+        or (one.syllables[place] != "" and sound(one.syllables[place]) == sound(other.syllables[place]))
         or one.shapes[place] == other.shapes[place]
         for place in range(start, end)
+    )
+
+
+@cache
+def sound(syllable: str) -> str:
+    """Return what is left of a syllable where nobody tells zh from z, ch from c, sh from s, and ng from n."""
+    return (
+        _FLAT.sub(r"\1", syllable).removesuffix("g")
+        if syllable.endswith("ng")
+        else _FLAT.sub(r"\1", syllable)
     )
 
 
@@ -184,6 +199,25 @@ def _parts_meet(one: NameKey, other: NameKey) -> bool:
     if len(short) >= _CUT_LENGTH and long[: len(short)] == short:
         return True
     return bool(_parts(one) & _parts(other))
+
+
+def _readable_meet(one: NameKey, other: NameKey) -> bool:
+    """Say whether two names, of which characters are lost, have all others equal, as far as the shorter one
+    goes."""
+    return all(
+        DAMAGED in (mine, others) or mine == others
+        for mine, others in zip(one.units, other.units, strict=False)
+    )
+
+
+def is_readable(key: NameKey) -> bool:
+    """Say whether enough of a name is left to be compared: two characters, or a word."""
+    readable = [unit for unit in key.units if unit != DAMAGED]
+    return (
+        len(readable) >= _PART_LENGTH
+        or any(len(unit) > 1 for unit in readable)
+        or len(key.units) == 1 == len(readable)
+    )
 
 
 def _parts(key: NameKey) -> set[tuple[str, ...]]:

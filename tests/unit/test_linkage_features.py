@@ -75,6 +75,11 @@ def test_corrections_find_the_number_behind_any_single_error(number: str, rng: r
     assert distance(number, swapped) <= 1
 
 
+def test_the_last_of_fifteen_digits_may_be_cut_off() -> None:
+    number = NUMBERS[0]
+    assert number in corrections(number[:6] + number[8:16])
+
+
 def test_what_is_nothing_like_a_number_has_no_corrections() -> None:
     assert (
         corrections("3.90102E+17") == corrections("") == corrections("12345") == corrections(NUMBERS[0]) == ()
@@ -89,6 +94,9 @@ def test_what_is_nothing_like_a_number_has_no_corrections() -> None:
         ("阿依·古丽", "阿依 古丽", NameLevel.EQUAL),
         ("鍾國強", "钟国强", NameLevel.EQUAL),
         ("王小芳", "王晓芳", NameLevel.HOMOPHONE),
+        ("陈雨", "程雨", NameLevel.HOMOPHONE),
+        ("王小?", "王小芳", NameLevel.PART),
+        ("李小?", "王小芳", NameLevel.DIFFERENT),
         ("己明", "已明", NameLevel.HOMOPHONE),
         ("王小芳", "王小丽", NameLevel.ONE_CHARACTER),
         ("王小芳", "王芳", NameLevel.MISSING_CHARACTER),
@@ -180,6 +188,10 @@ def test_whose_number_it_is() -> None:
     assert (digit.core.number, digit.core.invalid) == ("", "")
     assert set(digit.tokens) & tokens(mothers, Kind.PARENT_NUMBER)
     assert NUMBERS[0] in numbers_meant(features_of(Mention("self"), BAD_NUMBER).core)
+
+
+def test_a_masked_name_is_none() -> None:
+    assert features_of(Mention("self", other_names=("周\ufffd\ufffd",))).core.names == ()
 
 
 def test_documents_are_one_however_they_are_written() -> None:
