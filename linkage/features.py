@@ -130,6 +130,7 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
     if is_valid_id_number(mothers) and (birth is None or _contradicts(mothers, birth)):
         # Newborns are insured under the mother's number and a digit.
         tokens[token(Kind.PARENT_NUMBER, mothers)] = None
+        _add_document(invalid, tokens)
         invalid = ""
     earlier = []
     for other in mention.other_numbers:

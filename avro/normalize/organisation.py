@@ -40,7 +40,8 @@ def normalize_credit_code(value: str | None) -> tuple[str | None, Issues]:
     """Return a unified social credit code, or the registration number that an organisation had before it.
 
     Full-width characters, blanks, hyphens and small letters are mended. What is wrong is null with one of the findings
-    credit_code_length, credit_code_characters, credit_code_checksum, placeholder.
+    credit_code_length, credit_code_characters, credit_code_checksum, placeholder. A registration number whose check
+    digit is wrong is kept with a warning: those given before 2007 were filled up from 13 digits without one.
     """
     if value is None:
         return None, NONE
@@ -56,7 +57,5 @@ def normalize_credit_code(value: str | None) -> tuple[str | None, Issues]:
     if len(code) == _REGISTRATION_LENGTH:
         if _REGISTRATION.fullmatch(code) is None:
             return None, ("credit_code_characters",)
-        return (
-            (code, NONE) if registration_check(code[:-1]) == code[-1] else (None, ("credit_code_checksum",))
-        )
+        return code, NONE if registration_check(code[:-1]) == code[-1] else ("registration_checksum",)
     return None, ("credit_code_length",)

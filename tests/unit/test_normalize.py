@@ -222,6 +222,7 @@ def test_fifteen_digits_become_the_number_that_was_issued_later(born: date, sequ
         (VALID, "516", VALID, ("document_is_resident_id",)),
         (VALID, None, VALID, ()),
         ("E1234567", None, "E1234567", ("unknown_document",)),
+        (VALID + "1", None, None, ("id_extra_digit",)),
     ],
 )
 def test_documents(value: str, document: str | None, number: str | None, issues: tuple[str, ...]) -> None:
@@ -406,7 +407,7 @@ def test_periods(value: str, first: Day, last: Day) -> None:
         ("91350100M000100Y44", None, ("credit_code_checksum",)),
         ("91350100I000100Y43", None, ("credit_code_characters",)),
         ("91350100M000100Y4", None, ("credit_code_length",)),
-        ("390102000000017", None, ("credit_code_checksum",)),
+        ("390102000000017", "390102000000017", ("registration_checksum",)),
         ("39010200000001" + registration_check("39010200000001"),) * 2 + ((),),
         ("39010200000001X", None, ("credit_code_characters",)),
         ("0" * 18, None, ("placeholder",)),
