@@ -22,6 +22,7 @@ from connectors.simulate.tables import TABLES
 from connectors.stack import HUB, LocalStack, ProcessSpec, lacks
 from connectors.stack import connect as connect_process
 from streams.schemas import captured_departments, department_names
+from streams.settings import RUNNING
 
 DEPARTMENTS: Final = ("police", "health", "hrss")
 """The departments that this machine plays: each is a database and a connector of its own, and there are two cores."""
@@ -218,7 +219,7 @@ def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
                 str(ports[stage]),
             ),
             health=_ready(ports[stage]),
-            env={"PYTHONUNBUFFERED": "1"},
+            env={"PYTHONUNBUFFERED": "1", "RENKOU_SOURCES": RUNNING},
             depends_on=("kafka", "registry"),  # and ended before them, so that their last commit is taken
         )
         for stage in HUB

@@ -23,9 +23,10 @@ from monitoring.signals import MISSING, UNREACHABLE, GroupLag, Signals
 from monitoring.source import SourceProbe, SourceView
 from monitoring.status import HEARTBEAT_STALE, MICRO
 from streams import topics
+from streams.errors import SettingError
 from streams.probe import KafkaProbe, KafkaView
 from streams.schemas import captured_departments, department_names
-from streams.settings import Settings
+from streams.settings import RUNNING, Settings
 from streams.sink import SourceBoard
 
 PATIENCE: Final = 4.0
@@ -77,6 +78,7 @@ class Looker:
     """Makes looks. One thread at a time."""
 
     def __init__(self, settings: Settings, catalog: Catalog, board: SourceBoard) -> None:
+        """Raises SettingError for a source that no feed file has."""
         self._settings = settings
         self._board = board
         self._started = time.monotonic()
@@ -98,7 +100,13 @@ class Looker:
         self._meters: dict[tuple[str, str], Meter] = {}
         self._ends: dict[str, tuple[int, float]] = {}
         self._view = KafkaView()
-        self._local = False
+        self._named = frozenset(filter(None, settings.sources.split(",")))
+        strange = self._named - {RUNNING, *self._departments}
+        if strange:
+            raise SettingError(
+                f"RENKOU_SOURCES names {', '.join(sorted(strange))}, which no feed file has; "
+                f"known are {', '.join(self._departments)}"
+            )
 
     def look(self, verifications: Mapping[str, Verification]) -> Look:
         """Ask everybody and return what was answered. Blocks for some seconds at most."""
@@ -129,7 +137,6 @@ class Looker:
         """Know the databases whose addresses a running hub has published; they may come and go."""
         running = endpoints.load(self._settings.data)
         known = {} if running is None else running.sources
-        self._local = bool(known)
         for department in list(self._probes):
             if known.get(department) != self._probes[department][0]:
                 self._probes.pop(department)[1].close()
@@ -141,11 +148,10 @@ class Looker:
     def _is_expected(self, department: str) -> bool:
         """Return whether the department is to be seen.
 
-        On one machine it is known which databases run, and one that only delivers is there once it has delivered;
-        elsewhere every department of the catalogue is expected.
+        On one machine those whose databases run are, and those that only deliver once they have.
         """
-        if not self._local:
-            return True
+        if self._settings.sources != RUNNING:
+            return not self._named or department in self._named
         return department in self._probes or (
             department not in self._captured and bool(self._captured_so_far(department))
         )

@@ -15,6 +15,8 @@ from connectors import endpoints
 from streams.errors import SettingError
 
 DEFAULT_DATA = Path(".renkou")
+RUNNING = "running"
+"""Value of `Settings.sources`: the departments whose databases run on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,14 @@ class Settings:
         metadata={
             "env": "RENKOU_VERIFY_RATE",
             "help": "Rows a second that the store compares with each source in the background; 0 compares none.",
+        },
+    )
+    sources: str = field(
+        default="",
+        metadata={
+            "env": "RENKOU_SOURCES",
+            "help": "Departments that must be there, separated by commas; `running` for those of `endpoints.json`; "
+            "all that have feeds when empty.",
         },
     )
     alerts: Path | None = field(
