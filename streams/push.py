@@ -20,7 +20,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from avro.change import Place, RawEvent
-from avro.debezium_keys import OLD_KEY_HEADER
+from avro.debezium_keys import NEW_KEY_HEADER, OLD_KEY_HEADER
 from avro.envelope import EnvelopeDecoder
 from avro.record import DeadLetter
 from avro.version import POSITION_LIMIT
@@ -106,11 +106,11 @@ class Intake:
             if isinstance(read, Answer):
                 answers.append(read)
             else:
-                events.append(read)
+                events += read
                 answers.append(Answer(number, "accepted"))
         return events, answers
 
-    def _line(self, feed: Feed, line: bytes, number: int, now: int) -> RawEvent | Answer:
+    def _line(self, feed: Feed, line: bytes, number: int, now: int) -> list[RawEvent] | Answer:
         if len(line) > MOST_LINE_BYTES:
             return rejected(number, "too_long", f"a line has at most {MOST_LINE_BYTES} bytes")
         try:
@@ -125,40 +125,52 @@ class Intake:
             return rejected(number, "missing_time", "'time' has no offset; write +08:00 behind it")
         if (pushed.op == "d") == (pushed.row is not None) or (pushed.op == "d") != (pushed.key is not None):
             return rejected(number, "wrong_type", "a delete has a 'key', every other change a 'row'")
-        event = _event(feed, pushed, now)
-        if event is None:
+        events = _events(feed, pushed, now)
+        if events is None:
             return rejected(number, "missing_key", f"the key is ({', '.join(feed.key)}); all of it is wanted")
-        outcome = self._normalizer.process(event)[0]
-        if isinstance(outcome, DeadLetter):
-            return rejected(number, outcome.rule, outcome.error)
-        return event
+        for event in events:
+            outcome = self._normalizer.process(event)[0]
+            if isinstance(outcome, DeadLetter):
+                return rejected(number, outcome.rule, outcome.error)
+        return events
 
 
-def _event(feed: Feed, pushed: Pushed, now: int) -> RawEvent | None:
-    """Return the event of a line, None where a part of a key is missing."""
-    given = pushed.row if pushed.row is not None else pushed.key
-    key = _key(feed, given)
+def _events(feed: Feed, pushed: Pushed, now: int) -> list[RawEvent] | None:
+    """Return the events of a line, None where a part of a key is missing.
+
+    A change of key is two, as in a database: a delete and a create that name each other and have one position.
+    """
+    is_delete = pushed.op == "d"
+    key = _key(feed, pushed.key if is_delete else pushed.row)
     if key is None or (pushed.key is not None and len(pushed.key) != len(key)):
         return None
-    headers: list[tuple[str, bytes | None]] | None = None
-    op = pushed.op
-    if pushed.previous_key is not None:
-        previous = _key(feed, pushed.previous_key)
-        if previous is None or op == "d":
-            return None
-        if previous != key:
-            op, headers = "c", [(OLD_KEY_HEADER, _encode(previous))]
+    if pushed.previous_key is None:
+        return [_event(feed, pushed, now, pushed.op, key, None)]
+    previous = _key(feed, pushed.previous_key)
+    if previous is None or is_delete:
+        return None
+    if previous == key:
+        return [_event(feed, pushed, now, pushed.op, key, None)]
+    return [
+        _event(feed, pushed, now, "d", previous, (NEW_KEY_HEADER, _encode(key))),
+        _event(feed, pushed, now, "c", key, (OLD_KEY_HEADER, _encode(previous))),
+    ]
+
+
+def _event(
+    feed: Feed, pushed: Pushed, now: int, op: str, key: dict[str, Any], header: tuple[str, bytes] | None
+) -> RawEvent:
     value = envelope_bytes(
         feed,
         CONNECTOR,
         op,
         before=key if op == "d" else None,
-        after=pushed.row,
+        after=None if op == "d" else pushed.row,
         source_time=round(pushed.time.timestamp() * _MICROSECONDS),
         captured_time=now,
         position={"pushed": pushed.position},
     )
-    return RawEvent(Place(feed.topic, 0, 0), _encode(key), value, headers)
+    return RawEvent(Place(feed.topic, 0, 0), _encode(key), value, [header] if header is not None else None)
 
 
 def _key(feed: Feed, values: dict[str, Any] | None) -> dict[str, Any] | None:

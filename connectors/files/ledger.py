@@ -84,7 +84,7 @@ class Ledger:
         """Note that the delivery is being loaded; return how far it came before.
 
         ``plan`` stands for everything that decides which events it leads to: with another one, nothing counts as sent.
-        Raises DeliveryError when another content was loaded under the same date and sequence number.
+        Raises DeliveryError when another content was loaded, or begun, under the same date and sequence number.
         """
         row = self._db.execute(
             "SELECT sha256, plan, started, sent, done FROM deliveries WHERE date = ? AND sequence = ?",
@@ -92,7 +92,8 @@ class Ledger:
         ).fetchone()
         if row is not None:
             known, known_plan, started, sent, done = row
-            if known != sha256 and done:
+            # Also when it was loaded in part: a line of both would have one version.
+            if known != sha256 and (done or sent):
                 raise DeliveryError(
                     f"delivery {date}_{sequence:03} was loaded with another content; "
                     "a correction has the next sequence number"

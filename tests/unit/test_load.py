@@ -140,6 +140,14 @@ def test_another_content_under_the_same_number_is_refused(catalog: Catalog, tmp_
     corrected = Recorder()
     load(feed, roll(tmp_path, rows(6), sequence=2), corrected, tmp_path)
     assert ops(corrected, feed) == [("c", "0005")]
+    # Also when it had come half of its way; not when nothing of it had been taken.
+    with pytest.raises(TransientError):
+        load(feed, roll(tmp_path, rows(9), "20240114"), Recorder(stop_after=2), tmp_path)
+    with pytest.raises(DeliveryError, match="next sequence number"):
+        load(feed, roll(tmp_path, rows(8), "20240114"), Recorder(), tmp_path)
+    with pytest.raises(TransientError):
+        load(feed, roll(tmp_path, rows(9), "20240121"), Recorder(stop_after=0), tmp_path)
+    load(feed, roll(tmp_path, rows(8), "20240121"), Recorder(), tmp_path)
 
 
 def test_an_older_full_delivery_brings_nothing_back(catalog: Catalog, tmp_path: Path) -> None:

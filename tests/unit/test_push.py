@@ -118,13 +118,14 @@ def process(catalog: Catalog, message: Message) -> Recorded:
 def test_a_pushed_change_is_a_record_with_the_clients_position(catalog: Catalog) -> None:
     response, broker = post(catalog, body(line(7), b"", line(8, op="u", previous_key={"event_id": "0"})))
     assert answers(response) == [{"line": 1, "status": "accepted"}, {"line": 3, "status": "accepted"}]
-    first, moved = (process(catalog, message).record for message in broker.sent)
+    first, left, moved = (process(catalog, message).record for message in broker.sent)
     assert (first.feed, first.key, first.op) == ("works.gate", '{"event_id":"1"}', "c")
     assert first.version == push_version(1, 7)
     assert first.source_time == 1_795_406_400_000_000
     assert first.topic == "push.works.gate"
     assert first.mentions[0].name == "王芳"
-    assert moved.previous_key == '{"event_id":"0"}'
+    assert (left.key, left.is_deleted, left.next_key) == ('{"event_id":"0"}', True, first.key)
+    assert (moved.key, moved.previous_key, moved.version) == (first.key, left.key, left.version)
 
 
 def test_sent_again_it_has_the_same_version_and_late_ones_the_lower(catalog: Catalog) -> None:
