@@ -7,6 +7,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
+from monitoring.latencies import Latencies
+
 LATENCY_BUCKETS: Final = tuple(round(0.01 * 1.25**step, 4) for step in range(44))
 """Seconds, 10 ms to about 150 s in steps of 25 %: fine enough to read a p99 from, few enough to scrape."""
 
@@ -20,11 +22,11 @@ BATCH_SECONDS: Final = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 ROWS: Final = Counter("renkou_rows_written", "Rows written to ClickHouse.", ["table"])
-QUERYABLE_SECONDS: Final = Histogram(
+QUERYABLE_SECONDS: Final = Latencies(
     "renkou_commit_to_queryable_seconds",
     "Time from the commit in the source to the row being queryable; streamed changes only.",
-    ["department"],
-    buckets=LATENCY_BUCKETS,
+    "department",
+    LATENCY_BUCKETS,
 )
 FRONTIER: Final = Gauge(
     "renkou_frontier_timestamp_seconds",

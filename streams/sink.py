@@ -147,8 +147,11 @@ class SinkAgent:
 
     def _observe(self, latencies: list[tuple[str, int]], rows: dict[str, int], seconds: float) -> None:
         now = time.time_ns() // 1000
+        by_department: dict[str, list[float]] = defaultdict(list)
         for department, source_time in latencies:
-            metrics.QUERYABLE_SECONDS.labels(department).observe((now - source_time) / MICRO)
+            by_department[department].append((now - source_time) / MICRO)
+        for department, seconds_each in by_department.items():
+            metrics.QUERYABLE_SECONDS.observe(department, seconds_each)
         for table, count in rows.items():
             metrics.ROWS.labels(table).inc(count)
         metrics.BATCH_SECONDS.labels("store").observe(seconds)
