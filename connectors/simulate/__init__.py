@@ -2,9 +2,10 @@
 
 From the truth to the tables: `families` and `people` (who there is) → `views` (how each department recorded them)
 → `loader` (COPY) and `changer` (transactions as values) → `executor` → PostgreSQL. `truth` writes beside them who
-every row is about. `capture` and `events` write the same as Kafka would hold it, without any database.
+every row is about. Without any database `capture` and `events` write what Kafka would hold, `deliveries` the files.
 """
 
+from connectors.simulate.deliveries import deliver
 from connectors.simulate.events import TRUTH, Written
 from connectors.simulate.events import write as write_events
 from connectors.simulate.loader import Filled
@@ -22,5 +23,6 @@ __all__ = [
     "Population",
     "Simulator",
     "Written",
+    "deliver",
     "write_events",
 ]

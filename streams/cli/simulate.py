@@ -25,6 +25,7 @@ from connectors.simulate import (
     Population,
     Simulator,
     Written,
+    deliver,
     write_events,
 )
 from streams import settings
@@ -83,8 +84,14 @@ def register(app: typer.Typer) -> None:
                 help="Write what Kafka would hold as kcat -J lines into this folder, and no database.",
             ),
         ] = None,
+        files: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="DIR", help="Write the five offline files into this folder, and no database."
+            ),
+        ] = None,
         changes: Annotated[
-            int, typer.Option(min=0, help="Transactions after the snapshot; with --events.")
+            int, typer.Option(min=0, help="Transactions after the filling; with --events and --files.")
         ] = 1000,
         dsn: Annotated[
             list[str] | None,
@@ -109,6 +116,11 @@ def register(app: typer.Typer) -> None:
             if events is not None:
                 population = Population(seed, people, profile=PROFILES[profile.value])
                 _write_events(events, population, changes, json=json)
+            if files is not None:
+                _write_files(
+                    files, Population(seed, people, profile=PROFILES[profile.value]), changes, json=json
+                )
+            if events is not None or files is not None:
                 return
             folder = settings.load(data).data.absolute()
             simulator = Simulator(_dsns(folder, dsn or []), people, seed, truth or folder / TRUTH_FOLDER)
@@ -160,6 +172,16 @@ def _write_events(folder: Path, population: Population, transactions: int, *, js
         f"next: renkou replay {folder}/*.events.jsonl --data DIR, "
         f"then renkou evaluate --truth {folder / TRUTH} --data DIR"
     )
+
+
+def _write_files(folder: Path, population: Population, transactions: int, *, json: bool) -> None:
+    delivered = deliver(folder, population, transactions)
+    if json:
+        typer.echo(msgspec.json.encode(delivered.records))
+        return
+    for name, records in delivered.records.items():
+        typer.echo(f"{folder / name}: {records:,} records")
+    typer.echo("next: renkou load FEED FILE --data DIR")
 
 
 def _dsns(data: Path, given: list[str]) -> dict[str, str]:
