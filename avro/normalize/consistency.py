@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
@@ -73,6 +74,7 @@ class _Plan(NamedTuple):
     each relation that it can have to others, by kin's relation and by the other's role."""
 
     keys: tuple[str, ...]
+    key_values: Callable[[Mention], tuple[object, ...]]
     person_rules: tuple[PersonRule, ...]
     has_month: bool
     of_kin: Mapping[str, tuple[RelationRule, ...]]
@@ -108,8 +110,10 @@ class Consistency:
     ) -> _Plan:
         rules = relation_rules()
         others = ((other, role_relations().get((role, other), "")) for other in sorted(roles))
+        keys = tuple(element for element in key_elements() if element in given and element not in at_times)
         return _Plan(
-            keys=tuple(element for element in key_elements() if element in given and element not in at_times),
+            keys=keys,
+            key_values=_values_of(keys),
             person_rules=tuple(rule for rule in person_rules() if rule.left in given and rule.right in given),
             has_month="birth_month" in given and "id_number" in given,
             of_kin={relation: rules[relation] for relation in kin if relation in rules},
@@ -130,9 +134,11 @@ class Consistency:
             plan = self._plans.get((mention.role, mention.ordinal))
             if plan is None:
                 continue
-            for element in plan.keys:
-                if getattr(mention, element) is None and _is_missing(mention, element, found):
-                    added.append(_finding("missing_key_element", element, mention))
+            values = plan.key_values(mention)
+            if None in values:
+                for element, value in zip(plan.keys, values, strict=True):
+                    if value is None and _is_missing(mention, element, found):
+                        added.append(_finding("missing_key_element", element, mention))
             if mention.birth_date is not None and mention.birth_date > latest:
                 added.append(_finding("birth_after_record", "birth_date", mention))
             if plan.person_rules:
@@ -185,6 +191,16 @@ def relation_rules() -> Mapping[str, tuple[RelationRule, ...]]:
 def role_relations() -> Mapping[tuple[str, str], str]:
     """Return what the second of two roles of a record is to the first."""
     return {(row["role"], row["other"]): row["relation"] for row in rows("role_relation")}
+
+
+def _values_of(elements: tuple[str, ...]) -> Callable[[Mention], tuple[object, ...]]:
+    """Return what gives the values of these elements at once."""
+    match elements:
+        case ():
+            return lambda mention: ()
+        case (only,):
+            return lambda mention: (getattr(mention, only),)
+    return attrgetter(*elements)
 
 
 def _is_missing(mention: Mention, element: str, found: Sequence[Finding]) -> bool:
