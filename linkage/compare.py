@@ -31,6 +31,10 @@ _TWO_NUMBERS: Final = ("near", "same_region", "different")
 _NEAR_NUMBERS: Final = 2
 """Characters in which two valid numbers may differ to be one, mistyped: the check character and another."""
 
+# A member of an enumeration costs a look-up each time.
+_DOCUMENT: Final = int(Kind.DOCUMENT)
+_NAME_AND_BIRTH: Final = int(Kind.NAME_AND_BIRTH)
+
 Tell = Callable[["Item"], None]
 
 
@@ -70,9 +74,7 @@ class Scorer:
         self._different = weights["number.different"]
         self._of_kin = weights["number.of_kin"]
         self._certificate = weights["certificate.different"]
-        self._tokens = {
-            kind: weights[f"{kind.name.lower()}.equal"] for kind in Kind if kind < Kind.NAME_AND_BIRTH
-        }
+        self._tokens = [weights[f"{kind.name.lower()}.equal"] for kind in Kind if kind < Kind.NAME_AND_BIRTH]
         self._most = weights["context.most"]
 
     def score(self, one: Node, other: Node, tell: Tell | None = None) -> int:
@@ -81,7 +83,6 @@ class Scorer:
         if tell is not None:
             tell(Item("prior", "pair", stranger, family))
         left, right = one.core, other.core
-        linked = one.tied_to(other)
         number, doubtful = left.number, right.number
         same_number = False
         level: str
@@ -91,7 +92,7 @@ class Scorer:
                 level, weight = "equal", self._number
             elif number in right.earlier or doubtful in left.earlier:
                 level, weight = "earlier", self._earlier
-            elif linked:
+            elif one.tied_to(other):
                 level, weight = "", None
             elif number[_BIRTH] != doubtful[_BIRTH] and one.birth != other.birth:
                 if tell is not None:
@@ -148,8 +149,7 @@ class Scorer:
             family += weight[1]
             if tell is not None:
                 tell(Item("certificate", "different", *weight))
-        tokens, others = one.tokens, other.tokens
-        if tokens and others:
+        if one.tokens and other.tokens:
             more, most = self._context(one, other, tell)
             stranger += more
             family += most
@@ -218,11 +218,11 @@ class Scorer:
             if sign not in others or sign in self._hot:
                 continue
             kind = sign & KIND_MASK
-            if kind >= Kind.NAME_AND_BIRTH or done >> kind & 1:
+            if kind >= _NAME_AND_BIRTH or done >> kind & 1:
                 continue
             done |= 1 << kind
-            weight = self._tokens[Kind(kind)]
-            if kind <= Kind.DOCUMENT:
+            weight = self._tokens[kind]
+            if kind <= _DOCUMENT:
                 sure_stranger += weight[0]
                 sure_family += weight[1]
             else:
@@ -237,8 +237,8 @@ class Scorer:
             family += over[1]
             if tell is not None and (over[0] or over[1]):
                 tell(Item("context", "most", *over))
-        numbers = one.core.number, other.core.number
-        if (numbers[0] and other.is_kin(numbers[0])) or (numbers[1] and one.is_kin(numbers[1])):
+        number, another = one.core.number, other.core.number
+        if number != another and ((number and other.is_kin(number)) or (another and one.is_kin(another))):
             sure_stranger += self._of_kin[0]
             sure_family += self._of_kin[1]
             if tell is not None:

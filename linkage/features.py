@@ -49,7 +49,12 @@ class Kind(IntEnum):
 
 
 KIND_MASK: Final = 15
-INDEXED: Final = frozenset(Kind) - {Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME}
+INDEXED: Final = frozenset(map(int, Kind)) - {
+    Kind.BUILDING,
+    Kind.PARENT_NAME,
+    Kind.SPOUSE_NAME,
+    Kind.NEAR_NAME,
+}
 """Kinds whose tokens bring mentions together by themselves; the others only add to what is known of a pair."""
 
 _GENERIC: Final = default_generic()

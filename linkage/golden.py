@@ -49,30 +49,31 @@ def golden_record(mentions: Sequence[MentionState]) -> tuple[Values, str]:
     place_of = {name: place for place, name in enumerate(names)}
     feeds = [place_of[origin.name] for origin in origins]
     ranks = [origin.ranks for origin in origins]
+    count = len(recent)
     values: list[Value] = []
     records: list[str] = []
     elements: list[str] = []
     numbers: dict[int, int] = {}
     columns = zip(*[mention.values() for mention in recent], strict=True)
     for place, column in enumerate(columns):
-        winner = -1
-        trust = 0
-        for index, value in enumerate(column):
-            if value is not None and (winner < 0 or ranks[index][place] < trust):
-                winner, trust = index, ranks[index][place]
-        if winner < 0:
+        if column.count(None) == count:  # half of the elements, for most people
             values.append(None)
             continue
+        winner = -1
+        trust = 0
+        holders: dict[Value, int] = {}
+        for index, value in enumerate(column):
+            if value is not None:
+                holders[value] = holders.get(value, 0) | 1 << feeds[index]
+                rank = ranks[index][place]
+                if winner < 0 or rank < trust:
+                    winner, trust = index, rank
         best = column[winner]
         values.append(best)
-        agree = disagree = 0
-        for feed, value in zip(feeds, column, strict=True):
-            if value is not None:
-                if value == best:
-                    agree |= 1 << feed
-                else:
-                    disagree |= 1 << feed
-        agree &= ~(1 << feeds[winner])
+        agree = holders.pop(best) & ~(1 << feeds[winner])
+        disagree = 0
+        for others in holders.values():
+            disagree |= others
         number = numbers.get(winner)
         if number is None:
             number = numbers[winner] = len(records)

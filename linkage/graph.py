@@ -15,6 +15,7 @@ their order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from linkage.births import date_in, day_of
@@ -87,11 +88,22 @@ class Node:
     def is_kin(self, number: str) -> bool:
         """Say whether the mentions give ``number`` to a parent, spouse or child."""
         tokens = self.tokens
-        return any(token(kind, number) in tokens for kind in _KIN)
+        parent, spouse, child = kin_tokens(number)
+        return parent in tokens or spouse in tokens or child in tokens
 
 
 _NO_DATE: Final = -(1 << 40)
-_KIN: Final = (Kind.PARENT_NUMBER, Kind.SPOUSE_NUMBER, Kind.CHILD_NUMBER)
+_CACHE: Final = 1 << 16
+
+
+@lru_cache(_CACHE)
+def kin_tokens(number: str) -> tuple[int, int, int]:
+    """Return the tokens of a number that is a parent's, a spouse's, a child's."""
+    return (
+        token(Kind.PARENT_NUMBER, number),
+        token(Kind.SPOUSE_NUMBER, number),
+        token(Kind.CHILD_NUMBER, number),
+    )
 
 
 class Graph:

@@ -26,8 +26,15 @@ Authority = Mapping[str, Sequence[str]]
 of them."""
 
 ELEMENT_INDEX: Final[dict[str, int]] = {element: index for index, element in enumerate(PERSON_ELEMENTS)}
-element_values: Final = attrgetter(*PERSON_ELEMENTS)
-"""From a mention to its `Values`."""
+_Elements: Final = msgspec.defstruct(
+    "_Elements",
+    [("role", str), ("ordinal", int), *[(element, str | int | None) for element in PERSON_ELEMENTS]],
+    array_like=True,
+    gc=False,
+)
+"""The beginning of a packed mention: golden records need no more, and an array's rest is passed over."""
+_unpack_elements: Final = msgspec.msgpack.Decoder(_Elements).decode
+_element_values: Final = attrgetter(*PERSON_ELEMENTS)
 
 pack: Final = msgspec.msgpack.Encoder().encode
 unpack: Final = msgspec.msgpack.Decoder(Mention).decode
@@ -139,7 +146,8 @@ class MentionState:
 
     def values(self) -> Values:
         """Return the values of a person's elements."""
-        return element_values(unpack(self.packed))
+        values: Values = _element_values(_unpack_elements(self.packed))
+        return values
 
     def features(self) -> Features:
         """Return what linking looks at."""
