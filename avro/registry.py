@@ -125,6 +125,10 @@ class ConfluentRegistry:
             )
         return int(answer["id"])
 
+    def compatibility(self, subject: str) -> str:
+        """Return the rule that the registry has for a subject."""
+        return self._call("GET", f"config/{subject}")["compatibilityLevel"]
+
     def _rule(self, subject: str) -> bool:
         """Set the subject's compatibility; return whether the registry knows the subject."""
         try:

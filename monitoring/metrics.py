@@ -33,6 +33,11 @@ FRONTIER: Final = Gauge(
     "Source time up to which everything has passed the stage.",
     ["department", "stage"],
 )
+UNKNOWN_COLUMNS: Final = Gauge(
+    "renkou_unknown_columns",
+    "Columns that came from a source and that its feed neither names nor excludes.",
+    ["feed"],
+)
 RETRIES: Final = Counter(
     "renkou_retries", "Attempts that failed for a transient reason and were repeated.", ["stage"]
 )

@@ -66,7 +66,8 @@ class Normalizer:
             beside = self._beside.get(event.place.topic)
             if beside is not None:
                 return [beside]
-            return [_dead(event, "", "unknown_topic", "no feed reads this topic; add one, then replay it")]
+            error = "no feed reads this topic; add one, then renkou dead-letters replay"
+            return [_dead(event, "", "unknown_topic", error)]
         try:
             plain = enveloped(feed, event) if feed.layout is not None else event
             change = self._decoder.decode(plain, feed.generation, feed.kind)
@@ -89,6 +90,12 @@ class Normalizer:
             ]
         return [outcome]
 
+    def unknown_columns(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """Yield each feed that was sent columns which it neither names nor excludes, and these."""
+        for feed in self._catalog.feeds:
+            if feed.unknown_columns:
+                yield feed.id, frozenset(feed.unknown_columns)
+
     @staticmethod
     def _record(event: RawEvent, feed: Feed, change: Change) -> Recorded | DeadLetter:
         try:
@@ -99,7 +106,12 @@ class Normalizer:
             datum = feed.codec.encode(normalized.record, normalized.raw, normalized.elements)
         except (ValueError, TypeError) as error:
             # The codec names the field and never the value.
-            return _dead(event, feed.id, "unfit_value", f"{error}; mend the feed's .avsc, then replay it")
+            return _dead(
+                event,
+                feed.id,
+                "unfit_value",
+                f"{error}; mend the feed's .avsc, then renkou dead-letters replay",
+            )
         return Recorded(normalized.record, datum)
 
 
@@ -162,6 +174,7 @@ class NormalizeAgent:
         self._normalizer = normalizer
         self._schemas = schemas
         self._producer = producer
+        self._reported: dict[str, frozenset[str]] = {}
 
     def process(self, chunks: Sequence[Sequence[Any]]) -> dict[str, int]:
         """Write what the chunks lead to and return, by department, the newest commit time of their streamed changes.
@@ -180,7 +193,21 @@ class NormalizeAgent:
         self._producer.flush()
         for (feed, name), count in counts.items():
             metrics.CHANGES.labels("normalize", feed, name).inc(count)
+        self._report_columns()
         return newest
+
+    def _report_columns(self) -> None:
+        """Say which columns came that nobody named: they are dropped until a feed names them."""
+        for feed, columns in self._normalizer.unknown_columns():
+            if columns != self._reported.get(feed):
+                self._reported[feed] = columns
+                metrics.UNKNOWN_COLUMNS.labels(feed).set(len(columns))
+                log.warning(
+                    "columns that no feed names were not taken",
+                    feed=feed,
+                    columns=sorted(columns),
+                    action="name or exclude them in the feed",
+                )
 
     def write_frontier(self, department: str, time: int) -> None:
         """Write a frontier mark behind everything that was written before it."""

@@ -52,6 +52,17 @@ from avro.normalize.time import (
     normalize_instant,
     normalize_iso_instant,
 )
+from avro.normalize.wire import (
+    MOST_SCALE,
+    normalize_bits,
+    normalize_decimal_bytes,
+    normalize_decimal_number,
+    normalize_iso_day,
+    normalize_iso_local,
+    normalize_nanoseconds,
+    normalize_scaled_decimal,
+    normalize_unsigned,
+)
 
 Normalizer = Callable[[Any], tuple[Any, Issues]]
 ContextNormalizer = Callable[[Any, Any], tuple[Any, Issues]]
@@ -63,8 +74,8 @@ class Parameters(msgspec.Struct, frozen=True):
     ``list``: a code list. ``map``: source value → code, or an empty text for unknown. ``findings``: source value →
     finding rule that it leaves. ``document``: the feed's field with the document's type. ``unit``: of a count of time,
     of money or of a measure. ``zone``: Beijing or UTC. ``newborn``: names of babies. ``calendar``: the feed's field
-    with the date's calendar. ``bound``: first or last day of a period. ``after``: what stands before a number within
-    another.
+    with the date's calendar. ``scale``: digits behind a decimal's point. ``bound``: first or last day of a period.
+    ``after``: what stands before a number within another.
     """
 
     list: str | None = None
@@ -75,6 +86,7 @@ class Parameters(msgspec.Struct, frozen=True):
     zone: str | None = None
     newborn: str | None = None
     calendar: str | None = None
+    scale: str | None = None
     bound: str | None = None
     after: str | None = None
 
@@ -134,10 +146,26 @@ def _name(parameters: Parameters) -> Normalizer:
     return (lambda value: normalize_name(value, newborn=True)) if newborn else normalize_name
 
 
+def _decimal_bytes(parameters: Parameters) -> Normalizer:
+    text = parameters.scale or ""
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_SCALE):
+        raise ValueError(f"scale: a whole number from 0 to {MOST_SCALE} is wanted")
+    scale = int(text)
+    return lambda value: normalize_decimal_bytes(value, scale)
+
+
+def _iso_local(parameters: Parameters) -> Normalizer:
+    ahead = _ahead(parameters.zone)
+    return lambda value: normalize_iso_local(value, ahead)
+
+
 def _epoch(parameters: Parameters) -> Normalizer:
+    if parameters.unit == "nanoseconds":
+        clock = _ahead(parameters.zone)
+        return lambda value: normalize_nanoseconds(value, clock)
     unit = UNITS.get(parameters.unit or "")
     if unit is None:
-        raise ValueError(f"unit: one of {', '.join(UNITS)} is wanted")
+        raise ValueError(f"unit: one of {', '.join(UNITS)}, nanoseconds is wanted")
     ahead = _ahead(parameters.zone)
     return lambda value: normalize_instant(value, unit, ahead)
 
@@ -237,6 +265,13 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "measure": Rule(
         str, "string", lambda parameters: measure_reader(parameters.unit or ""), frozenset(("unit",))
     ),
+    "decimal_bytes": Rule(str, "string", _decimal_bytes, frozenset(("scale",))),
+    "scaled_decimal": Rule(dict, "string", _always(normalize_scaled_decimal)),
+    "decimal_number": Rule(float, "string", _always(normalize_decimal_number)),
+    "unsigned": Rule(int, "string", _always(normalize_unsigned)),
+    "bits": Rule(str, "long", _always(normalize_bits)),
+    "iso_day": Rule(str, "date", _always(normalize_iso_day)),
+    "iso_local": Rule(str, "timestamp", _iso_local, frozenset(("zone",))),
     "boolean": Rule(bool, "boolean", _always(normalize_boolean)),
     "texts": Rule(list, "strings", _always(normalize_texts)),
     "json": Rule(str, "string", _always(normalize_text)),

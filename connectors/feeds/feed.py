@@ -35,7 +35,14 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _record_of: Final = cast(Callable[..., Record], Record)
 _OPS: Final = {op: op.value for op in Op}
 
-_TYPE_NAMES: Final = {str: "text", int: "whole number", bool: "boolean", list: "array"}
+_TYPE_NAMES: Final = {
+    str: "text",
+    int: "whole number",
+    bool: "boolean",
+    list: "array",
+    float: "fraction",
+    dict: "structure",
+}
 
 
 class Normalized(msgspec.Struct, frozen=True):
@@ -130,7 +137,8 @@ class Feed:
         if _decode(change.key).keys() != self._key_set:
             raise FeedMismatchError(
                 "key_mismatch",
-                f"feed {self.id}: the change's key is not ({', '.join(self.key)}); mend the feed's 'key', then replay",
+                f"feed {self.id}: the change's key is not ({', '.join(self.key)}); mend the feed's 'key', "
+                "then renkou dead-letters replay",
             )
         if change.op is Op.DELETE:
             return Normalized(self._record(change, (), (), (), ()), None, dict(self._nothing))
@@ -261,13 +269,13 @@ class Feed:
     def _missing(self, column: str) -> FeedMismatchError:
         return FeedMismatchError(
             "missing_column",
-            f"feed {self.id}: column {column} is not in the change; if the source dropped it, take it out of the feed, "
-            "then replay",
+            f"feed {self.id}: column {column} is not in the change; if the source dropped or renamed it, "
+            "mend the feed, then renkou dead-letters replay",
         )
 
     def _wrong_type(self, column: str, takes: type) -> FeedMismatchError:
         return FeedMismatchError(
             "wrong_type",
             f"feed {self.id}: column {column} is not a {_TYPE_NAMES[takes]}; if the source changed its type, name a "
-            "rule that takes the new one, then replay",
+            "rule that takes the new one, then renkou dead-letters replay",
         )

@@ -1,16 +1,20 @@
 """Compares feeds with the live tables of their source: do the columns exist, and have they the type that is expected?
 
-Reads PostgreSQL's catalogue and no row of any table.
+Reads the catalogue of PostgreSQL or MariaDB and no row of any table. An account of MariaDB sees there only what it has
+rights on: whoever looks for new columns asks as the administrator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psycopg
+import pymysql
 
+from connectors import mariadb
+from connectors.addresses import kind_of
 from connectors.errors import TransientError
 from connectors.feeds.definition import Column
 from connectors.feeds.feed import Feed
@@ -33,6 +37,14 @@ _TYPES: Final[Mapping[str, type]] = {
     "float8": float,
 }
 
+_MARIADB_TYPES: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), int),
+    **dict.fromkeys(("date", "time", "datetime"), int),
+    "float": float,
+    "double": float,
+    "bit(1)": bool,
+}
+
 # Debezium counts a timestamp without zone in milliseconds where its declared precision is no finer.
 _MILLISECOND_DIGITS: Final = 3
 
@@ -49,21 +61,26 @@ _COLUMNS: Final = """
     ORDER BY a.attnum
 """
 
+_MARIADB_COLUMNS: Final = """
+    SELECT column_name, IF(column_type = 'bit(1)', column_type, data_type), datetime_precision, column_key = 'PRI'
+    FROM information_schema.columns
+    WHERE table_schema = %s AND table_name = %s
+    ORDER BY ordinal_position
+"""
+
+_LOCAL_TIMES: Final = frozenset(("timestamp", "datetime"))
+"""PostgreSQL's and MariaDB's names of a time without zone. MariaDB's timestamp has one, and is text."""
+
 
 class LiveColumn(msgspec.Struct, frozen=True):
-    """A column of a live table. ``kind`` is PostgreSQL's name of its type, ``precision`` is that
-    of a time type, digits of a second; None when none is known."""
+    """A column of a live table. ``kind`` is the database's name of its type, ``json_type`` the type of its values in
+    Debezium's JSON, ``precision`` that of a time type, digits of a second; None when none is known."""
 
     name: str
     kind: str
-    is_array: bool
+    json_type: type
     precision: int | None
     in_key: bool
-
-    @property
-    def json_type(self) -> type:
-        """The type of its values in Debezium's JSON."""
-        return list if self.is_array else _TYPES.get(self.kind, str)
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -79,6 +96,8 @@ def check_source(feeds: Iterable[Feed], dsn: str) -> list[Difference]:
 
     Raises TransientError when the database cannot be asked.
     """
+    if kind_of(dsn) == "mariadb":
+        return _check_mariadb(feeds, dsn)
     try:
         with psycopg.connect(dsn, connect_timeout=CONNECT_SECONDS) as connection:
             connection.read_only = True
@@ -92,11 +111,33 @@ def check_source(feeds: Iterable[Feed], dsn: str) -> list[Difference]:
         ) from None
 
 
-def _columns(connection: psycopg.Connection[tuple[object, ...]], feed: Feed) -> list[LiveColumn]:
+def _columns(connection: psycopg.Connection[tuple[Any, ...]], feed: Feed) -> list[LiveColumn]:
     rows = connection.execute(_COLUMNS, (feed.schema, feed.table)).fetchall()
     return [
-        msgspec.convert(dict(zip(LiveColumn.__struct_fields__, row, strict=True)), LiveColumn) for row in rows
+        LiveColumn(name, kind, list if is_array else _TYPES.get(kind, str), precision, in_key)
+        for name, kind, is_array, precision, in_key in rows
     ]
+
+
+def _check_mariadb(feeds: Iterable[Feed], dsn: str) -> list[Difference]:
+    connection = mariadb.connect(dsn, "the source")
+    found = []
+    try:
+        with connection.cursor() as cursor:
+            for feed in feeds:
+                cursor.execute(_MARIADB_COLUMNS, (feed.schema, feed.table))
+                columns = [
+                    LiveColumn(name, kind, _MARIADB_TYPES.get(kind, str), precision, bool(in_key))
+                    for name, kind, precision, in_key in cursor.fetchall()
+                ]
+                found += differences(feed, columns)
+    except pymysql.MySQLError as error:
+        raise TransientError(
+            f"the source cannot be asked: MariaDB error {error.args[0]}; are the account's rights right?"
+        ) from None
+    finally:
+        connection.close()
+    return found
 
 
 def differences(feed: Feed, columns: list[LiveColumn]) -> list[Difference]:
@@ -130,7 +171,7 @@ def _type_differences(column: Column, there: LiveColumn) -> list[str]:
             f"column {column.name} is {there.kind}, which the rule {column.outputs[0].rule_name} does not take"
         ]
     units = {output.parameters.unit for output in column.outputs if output.rule_name == "epoch"}
-    if there.kind == "timestamp" and units:
+    if there.kind in _LOCAL_TIMES and units:
         exact = there.precision is None or there.precision > _MILLISECOND_DIGITS
         wanted = "microseconds" if exact else "milliseconds"
         if units != {wanted}:

@@ -15,7 +15,6 @@ MARIADB: Final = "larder"
 DEPARTMENTS: Final[Mapping[SourceKind, str]] = {"postgresql": POSTGRESQL, "mariadb": MARIADB}
 
 _POSTGRESQL_TABLES: Final = """
-CREATE EXTENSION IF NOT EXISTS hstore;
 CREATE TYPE kind AS ENUM ('在读', '休学');
 CREATE TABLE numbers (id int PRIMARY KEY, small smallint, big bigint, exact numeric(20,4), whole numeric(20,0),
   free numeric, single real, dbl float8, price money, flag boolean);
@@ -24,20 +23,21 @@ CREATE TABLE times (id int PRIMARY KEY, day date, clock time, clock_zone timetz,
 CREATE TABLE texts (id int PRIMARY KEY, padded char(8), name varchar(50), long text, code uuid, kind kind, doc json,
   docb jsonb, markup xml, "姓名" text);
 CREATE TABLE things (id int PRIMARY KEY, address inet, net cidr, mac macaddr, period daterange, moments tstzrange,
-  counts int4range, spot point, raw bytea, one bit(1), five bit(5), many varbit(20), tags hstore);
+  counts int4range, spot point, raw bytea, one bit(1), five bit(5), many varbit(20));
 CREATE TABLE arrays (id int PRIMARY KEY, names text[], counts int[], amounts numeric(10,2)[], days date[],
   codes uuid[], flags boolean[], moments timestamp[]);
 CREATE TABLE toast (id int PRIMARY KEY, n int, long text, doc json, docb jsonb, raw bytea, names text[], counts int[],
-  codes uuid[], tags hstore);
+  codes uuid[]);
 ALTER TABLE toast ALTER long SET STORAGE EXTERNAL, ALTER doc SET STORAGE EXTERNAL, ALTER docb SET STORAGE EXTERNAL,
   ALTER raw SET STORAGE EXTERNAL, ALTER names SET STORAGE EXTERNAL, ALTER counts SET STORAGE EXTERNAL,
-  ALTER codes SET STORAGE EXTERNAL, ALTER tags SET STORAGE EXTERNAL;
+  ALTER codes SET STORAGE EXTERNAL;
 CREATE TABLE toast_full (id int PRIMARY KEY, n int, long text);
 ALTER TABLE toast_full ALTER long SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
 CREATE TABLE rows (id int PRIMARY KEY, name text NOT NULL DEFAULT '', n int NOT NULL DEFAULT 7, at timestamp);
 CREATE TABLE keyed (a text, b int, note text, PRIMARY KEY (a, b));
 ALTER TABLE keyed REPLICA IDENTITY FULL;
 CREATE TABLE emptied (id int PRIMARY KEY, name text);
+CREATE TABLE again (id int PRIMARY KEY, n int);
 CREATE TABLE altered (id int PRIMARY KEY, name varchar(20), gone text, amount int);
 """
 
@@ -63,7 +63,8 @@ _KEYS: Final = {"keyed": ("a", "b")}
 
 _NAMES: Final[Mapping[SourceKind, Sequence[str]]] = {
     "postgresql": (
-        "numbers", "times", "texts", "things", "arrays", "toast", "toast_full", "rows", "keyed", "emptied", "altered",
+        "numbers", "times", "texts", "things", "arrays", "toast", "toast_full", "rows", "keyed", "again", "emptied",
+        "altered",
     ),
     "mariadb": ("numbers", "times", "texts", "old", "older", "rows_", "keyed", "emptied", "altered"),
 }  # fmt: skip
@@ -84,7 +85,6 @@ MODES: Final[Mapping[SourceKind, Mapping[str, Mapping[str, str]]]] = {
         "precise": {
             "decimal.handling.mode": "precise",
             "time.precision.mode": "connect",
-            "hstore.handling.mode": "map",
             "binary.handling.mode": "base64",
         },
         "double": {

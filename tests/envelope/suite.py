@@ -167,9 +167,9 @@ POSTGRESQL_CASES: Final = (
     Case("postgresql", "transaction metadata are about no row", "transaction", (Expected(ignored="transaction"),)),
     Case("postgresql", "a heartbeat has a time", "heartbeat", ()),
     Case(
-        "postgresql", "an incremental snapshot reads the row again", "rows",
+        "postgresql", "an incremental snapshot reads the row again", "again",
         (Expected("c", {"n": 1}), Expected("r", {"n": 1}, snapshot="incremental")),
-        ("INSERT INTO rows VALUES ({id}, '壬', 1)", "SIGNAL"),
+        ("INSERT INTO again VALUES ({id}, 1)", "SIGNAL"),
     ),
     # Numbers
     _pg("whole numbers to their limits", "numbers", "small, big", "-32768, 9223372036854775807",
@@ -240,8 +240,6 @@ POSTGRESQL_CASES: Final = (
     _pg("a point", "things", "spot", "'(1.5,-2)'", {"spot": {"x": 1.5, "y": -2.0, "wkb": "AQEAAAAAAAAAAAD4PwAAAAAAAADA", "srid": None}}),
     _pg("bytes are base64", "things", "raw", "'\\xfffe00'", {"raw": "//4A"}, double={"raw": "fffe00"}),
     _pg("bits", "things", "one, five, many", "B'1', B'10110', B'101'", {"one": True, "five": "Fg==", "many": "BQ=="}),
-    _pg("hstore", "things", "tags", "'a=>1, \"b\"=>NULL'", {"tags": '{"a":"1","b":null}'}, precise={"tags": {"a": "1", "b": None}}),
-    # Arrays
     _pg("an array of texts with null and blanks", "arrays", "names", "ARRAY['甲', NULL, '']", {"names": ["甲", None, ""]}),
     _pg("an empty array", "arrays", "names, counts", "'{}', NULL", {"names": [], "counts": None}),
     _pg("arrays of numbers", "arrays", "counts, amounts", "ARRAY[1, -2], ARRAY[1.10, 2]", {"counts": [1, -2], "amounts": ["1.10", "2.00"]}),
@@ -257,7 +255,6 @@ POSTGRESQL_CASES: Final = (
     _toast("an untouched array of texts", "names", f"ARRAY[{_FILLER}]"),
     _toast("an untouched array of numbers", "counts", f"ARRAY(SELECT i FROM generate_series(1, {LONG}) i)"),
     _toast("an untouched array of uuids", "codes", _UUIDS),
-    _toast("an untouched hstore", "tags", f"hstore('k', {_FILLER})"),
     Case(
         "postgresql", "an untouched long text of a table with full identity is sent", "toast_full",
         (Expected("c"), Expected("u", {"n": 2, "long": "x" * LONG})),

@@ -396,15 +396,13 @@ def test_live_tables_are_compared_by_name_type_and_key() -> None:
     feed = CATALOG.by_id("hrss.ac01")
     kinds = {int: "int4", str: "varchar", list: "_text"}
     live = {
-        column.name: LiveColumn(
-            column.name, kinds[column.takes], column.takes is list, None, column.name in feed.key
-        )
+        column.name: LiveColumn(column.name, kinds[column.takes], column.takes, None, column.name in feed.key)
         for column in feed.definition.columns
     }
     assert differences(feed, list(live.values())) == []
-    live["aac006"] = LiveColumn("aac006", "varchar", False, None, False)
-    live["aac002"] = LiveColumn("aac002", "varchar", False, None, True)
-    live["aac999"] = LiveColumn("aac999", "varchar", False, None, False)
+    live["aac006"] = LiveColumn("aac006", "varchar", str, None, False)
+    live["aac002"] = LiveColumn("aac002", "varchar", str, None, True)
+    live["aac999"] = LiveColumn("aac999", "varchar", str, None, False)
     del live["aac003"]
     found = [
         (difference.error, difference.text.split(";")[0])

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+
+import structlog
 
 from avro.change import Place, RawEvent
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.record import DeadLetter, Mark, MarkKind
+from avro.registry import LocalRegistry
 from connectors.feeds import Catalog
-from streams.normalize import Normalizer, Recorded, dead_letter_headers, read_dead_letter
+from monitoring import metrics
+from streams.normalize import NormalizeAgent, Normalizer, Recorded, dead_letter_headers, read_dead_letter
+from streams.producer import Producer
+from streams.schemas import TopicSchemas
 from tests.unit.test_replay import TOPIC, envelope, household
 
 CATALOG = Catalog.load()
@@ -81,3 +88,41 @@ def test_an_error_never_holds_a_value() -> None:
         (letter,) = NORMALIZER.process(event(value, {"HH": "1"}))
         assert isinstance(letter, DeadLetter)
         assert secret not in letter.error
+
+
+def test_what_connectors_write_beside_the_tables_is_ignored() -> None:
+    value = {"source": {"name": "cdc.edu"}, "databaseName": "edu", "ddl": "ALTER TABLE x", "tableChanges": []}
+    for topic, reason in (
+        ("cdc.edu", "schema change"),
+        ("cdc.police.transaction", "transaction"),
+        ("__debezium-heartbeat.cdc.edu", "heartbeat"),
+    ):
+        assert NORMALIZER.process(event(value, {"databaseName": "edu"}, topic)) == [Ignored(reason)]
+    (letter,) = NORMALIZER.process(event(value, {"databaseName": "edu"}, "cdc.nowhere"))
+    assert isinstance(letter, DeadLetter)
+    assert letter.rule == "unknown_topic"
+
+
+def test_a_column_that_nobody_named_is_reported_once_and_its_value_dropped() -> None:
+    class Sink:
+        def send(self, *_: object) -> None: ...
+        def flush(self) -> None: ...
+
+    catalog = Catalog.load()
+    normalizer = Normalizer(catalog, EnvelopeDecoder(None))
+    agent = NormalizeAgent(normalizer, TopicSchemas(LocalRegistry(), catalog), cast(Producer, Sink()))
+    row = {**household(random.Random(1), "1"), "NOVEL": "secret"}
+    raw = event(envelope("c", row, 9), {"HH": "1"})
+    (recorded,) = normalizer.process(raw)
+    assert isinstance(recorded, Recorded)
+    assert b"secret" not in recorded.datum
+    message = SimpleNamespace(
+        topic=TOPIC, partition=0, offset=1, key=raw.key, value=raw.value, headers=(), timestamp=0
+    )
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            agent.process([[message]])
+    warnings = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [(entry["feed"], entry["columns"]) for entry in warnings] == [("police.hj_hjxx", ["NOVEL"])]
+    assert "secret" not in str(logs)
+    assert metrics.UNKNOWN_COLUMNS.labels("police.hj_hjxx")._value.get() == 1
