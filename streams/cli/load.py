@@ -24,6 +24,7 @@ from connectors.files.parse import layout_of
 from connectors.stack import owner
 from streams import settings, topics
 from streams.cli.errors import reported
+from streams.delivered import tell
 from streams.load import HubWay, Loaded, Loader, Options, StoreWay, Way, find_deliveries
 from streams.process import check_topics
 from streams.producer import Producer
@@ -84,6 +85,10 @@ def _load(feed_id: str, files: list[Path], data: Path | None, confirm_deletes: b
             for delivery in deliveries:
                 loaded = _one(loader, delivery, stopping)
                 _report(loaded, chosen)
+                if isinstance(way, HubWay) and not loaded.stopped:
+                    complaint = tell(options, feed_id, delivery)
+                    if complaint:
+                        typer.echo(f"{delivery.name}: {complaint}", err=True)
                 for name in Summary.__struct_fields__:
                     setattr(total, name, getattr(total, name) + getattr(loaded.summary, name))
                 if loaded.stopped or stopping.is_set():

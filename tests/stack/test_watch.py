@@ -19,7 +19,7 @@ from tests.support import hooks, prometheus
 from tests.support.hooks import Hook
 from tests.support.running import RunningHub, running_hub
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 WAIT = 180.0
 """Seconds: thresholds of 30 s and less, several rounds of scraping and evaluating, on a machine with other work."""

@@ -11,13 +11,19 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from connectors import endpoints
+from connectors.files.delivery import Control
+from connectors.files.delivery import Delivery as FileDelivery
 from monitoring.api import Api
 from monitoring.console import SIGNS, event, front_door, line
+from monitoring.http import HttpServer
 from monitoring.notifier import Notifier
 from monitoring.observer import Observer, Picture
 from monitoring.page_texts import LABELS
 from monitoring.status import State
 from monitoring.workdays import Calendar
+from streams.delivered import tell
+from streams.settings import Settings
 from tests.support.pictures import FEEDS, TITLES, picture_of
 
 JSON = {"Content-Type": "application/json"}
@@ -164,3 +170,29 @@ def test_deliveries_through_the_interface(client: TestClient) -> None:
     assert client.post("/v1/deliveries", json=body).status_code == 200
     assert client.post("/v1/deliveries", json={**body, "feed": "police.hj_hjxx"}).status_code == 404
     assert client.post("/v1/deliveries", json={**body, "date": "soon"}).status_code == 422
+
+
+def test_a_loaded_delivery_is_told_to_the_watch(api: Api, tmp_path: Path) -> None:
+    app = FastAPI()
+    app.include_router(api.router)
+    server = HttpServer(app, "127.0.0.1", 0)
+    control = Control(120, 9, "0" * 64, packed=False)
+    delivery = FileDelivery(tmp_path / "x", "justice_sqjz_20261120_001.csv", 20261120, 1, control)
+    options = Settings(data=tmp_path)
+
+    async def run() -> list[str]:
+        found = [await asyncio.to_thread(tell, options, "justice.sqjz", delivery)]
+        endpoints.save(tmp_path, endpoints.Endpoints(console=server.url))
+        await server.start()
+        found += [
+            await asyncio.to_thread(tell, options, feed, delivery) for feed in ("justice.sqjz", "nobody.x")
+        ]
+        await server.stop()
+        return [*found, await asyncio.to_thread(tell, options, "justice.sqjz", delivery)]
+
+    nowhere, told, unknown, away = asyncio.run(run())
+    assert nowhere == told == ""
+    assert "HTTP 404" in unknown
+    assert "again" in away
+    (noted,) = api._observer._deliveries.of("justice.sqjz")
+    assert (noted.date, noted.records) == ("2026-11-20", 120)
