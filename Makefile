@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults bench clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long bench clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ faults: $(VENV)/.ready ## Kill every process of a loaded hub, seeded, and compar
 
 fuzz: $(VENV)/.ready ## Feed a million hostile values to every normalizer, seeded; some minutes
 	@$(BIN)/python -m pytest -m long tests/fuzz $(ARGS)
+
+long: $(VENV)/.ready ## Run the long versions of seeded suites that need no stack: a hundred kills of a writing store
+	@$(BIN)/python -m pytest -m long tests/unit $(ARGS)
 
 bench: $(VENV)/.ready ## Measure; prints figures and the machine's description
 	@for file in tests/bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "$$(echo $${file%.py} | tr / .)" $(ARGS) || exit 1; done

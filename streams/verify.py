@@ -18,6 +18,7 @@ from connectors.errors import ConnectorError, TerminalError
 from connectors.feeds import Catalog, Feed
 from monitoring import metrics
 from monitoring.reconcile import FeedReport, Kind, Pace, Verifier
+from monitoring.reconcile.mariadb import MariadbTable
 from monitoring.reconcile.postgresql import PostgresqlTable
 from monitoring.reconcile.source import SourceTable
 from monitoring.reconcile.stored import StoredTable
@@ -37,7 +38,10 @@ ASK_AGAIN_SECONDS: Final = 30.0
 """Debezium has been seen to give no row for a signal among many changes: what has not come by then is asked for again.
 Asked for twice, a row comes twice, and the second changes nothing."""
 
-OPENERS: Final[Mapping[str, Callable[[str, Feed], SourceTable]]] = {"postgresql": PostgresqlTable}
+OPENERS: Final[Mapping[str, Callable[[str, Feed], SourceTable]]] = {
+    "postgresql": PostgresqlTable,
+    "mariadb": MariadbTable,
+}
 """How a feed's table is read, by the kind of its source."""
 
 

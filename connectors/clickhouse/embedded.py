@@ -1,7 +1,8 @@
 """The embedded ClickHouse: one folder, opened by one process.
 
 ``DIR/store`` holds ``engine/`` (ClickHouse's own files), ``incoming/`` (the container that is being read),
-``config.xml`` and ``ballast``. All of it is personal data and readable by its owner only.
+``config.xml``, ``config.d/`` (the operator's own settings, which go before it) and ``ballast``. All of it is personal
+data and readable by its owner only.
 
 The process must not fork after the engine is open: a child hangs at its first query. It may spawn.
 """
@@ -70,7 +71,8 @@ class EmbeddedStore:
                 f"{self.path}: the engine cannot open a path with ? & # or %; choose another --data"
             )
         try:
-            for folder in (self.path, self.engine_path, self.incoming, self.path / "backups"):
+            own = (self.engine_path, self.incoming, self.path / "backups", self.path / "config.d")
+            for folder in (self.path, *own):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = self._locked()
             text = _CONFIG.format(memory=memory_bytes, backups=escape(str(self.path / "backups")))

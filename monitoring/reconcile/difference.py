@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from avro.record import PERSON_ELEMENTS, Mention
 from monitoring.reconcile.source import SourceRow
 from monitoring.reconcile.stored import StoredRow
 
+_person_of: Final = attrgetter(*PERSON_ELEMENTS)
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -95,8 +97,10 @@ def _mention_differences(wanted: tuple[Mention, ...], stored: StoredRow) -> tupl
         if person is None:
             found.append(name)
             continue
-        for element, value in zip(PERSON_ELEMENTS, person, strict=True):
-            if getattr(mention, element) != value:
-                found.append(f"{name}.{element}")
+        said = _person_of(mention)
+        if said != person:
+            for element, here, there in zip(PERSON_ELEMENTS, said, person, strict=True):
+                if here != there:
+                    found.append(f"{name}.{element}")
     found += [f"{role}.{ordinal}" for role, ordinal in sorted(stored.mentions.keys() - slots)]
     return tuple(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -19,15 +20,19 @@ from psycopg.types.string import TextLoader
 from avro.debezium_keys import key_text
 from connectors.errors import TerminalError, TransientError
 from connectors.feeds.feed import Feed
-from monitoring.reconcile.source import APPLICATION, STATEMENT_SECONDS, Chunk, SourceRow, normalized
+from monitoring.reconcile.source import (
+    APPLICATION,
+    INCOMPARABLE,
+    STATEMENT_SECONDS,
+    Chunk,
+    SourceRow,
+    normalized,
+)
 
 CONNECT_SECONDS: Final = 10
 
 KEYS_A_READ: Final = 1000
 """Rows that are asked for by key at once."""
-
-INCOMPARABLE: Final = object()
-"""Stands for a value that Debezium cannot write faithfully (an infinite date): it is not compared."""
 
 _EPOCH_DAY: Final = dt.date(1970, 1, 1)
 _EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock without a zone
@@ -108,6 +113,10 @@ def _not_a_number(text: str) -> Any:
     return "NAN" if text == "NaN" else text
 
 
+def _finite(value: float) -> Any:
+    return value if math.isfinite(value) else INCOMPARABLE
+
+
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -132,10 +141,13 @@ def _conversion(kind: str, precision: int | None) -> Convert | None:
             return _not_a_number
         case "bytea":
             return _base64
-        case "interval" | "timetz" | "money" | "bit" | "varbit":
-            return (
-                _incomparable  # no feed of the register has one; Debezium's forms of them have no text here
-            )
+        case "float4" | "float8":
+            return _finite
+        # No feed of the register has one of these; Debezium's forms of them are its own.
+        case (
+            "interval" | "timetz" | "money" | "bit" | "varbit" | "hstore" | "point" | "geometry" | "geography"
+        ):
+            return _incomparable
     return None
 
 
@@ -316,7 +328,7 @@ class PostgresqlTable:
             if value is not None:
                 row[self._names[place]] = convert(value)
         key = key_text({name: row[name] for name in self._feed.key})
-        if INCOMPARABLE in row.values():
+        if any(value is INCOMPARABLE for value in row.values()):
             return key, SourceRow(None, "incomparable")
         return key, normalized(self._feed, key, row)
 

@@ -19,6 +19,9 @@ STATEMENT_SECONDS: Final = 60
 APPLICATION: Final = "renkou verify"
 """How the source's administrator finds these sessions."""
 
+INCOMPARABLE: Final = object()
+"""Stands for a value that Debezium cannot write faithfully (an infinite date, a zero date): its row is not compared."""
+
 
 class SourceRow(NamedTuple):
     """A row as its feed's record says it. ``unfit`` is the rule of the dead letter that the row would become, and then

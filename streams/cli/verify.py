@@ -10,13 +10,16 @@ from typing import Annotated
 import msgspec
 import typer
 
-from connectors.clickhouse.access import open_access
+from avro.registry import ConfluentRegistry
+from connectors.clickhouse.access import Access, open_access
 from connectors.errors import TerminalError
 from connectors.feeds import Catalog
 from monitoring.reconcile import FeedReport, Kind, Pace
 from monitoring.reconcile.journal import hand_in
 from streams import audit, settings
 from streams.cli.errors import reported
+from streams.schemas import TopicSchemas
+from streams.stage_check import check_stages
 from streams.verify import Verification, new_id, open_repairer, sources_of
 
 _SHOWN = 20
@@ -48,6 +51,12 @@ def register(app: typer.Typer) -> None:
         rate: Annotated[
             float, typer.Option(help="Rows a second to read from a source at most; 0: as they come.")
         ] = 0,
+        stages: Annotated[
+            bool,
+            typer.Option(
+                "--stages", help="Compare the hub's log, the linker's answers and the store instead."
+            ),
+        ] = False,
         continuous: Annotated[
             bool, typer.Option("--continuous", help="Begin again, until interrupted.")
         ] = False,
@@ -61,6 +70,9 @@ def register(app: typer.Typer) -> None:
             catalog = Catalog.load(options.feeds)
             access = open_access(options.data, options.clickhouse)
             closing.callback(access.close)
+            if stages:
+                _check_stages(options, catalog, access, as_json)
+                return
             sources = sources_of(options, dict(map(_named, source or [])))
             work = Verification(catalog, access, sources, Pace(rows_per_second=rate))
             feeds = work.feeds(feed or ())
@@ -91,6 +103,24 @@ def register(app: typer.Typer) -> None:
                 time.sleep(1)
             if not clean:
                 raise typer.Exit(1)
+
+
+def _check_stages(options: settings.Settings, catalog: Catalog, access: Access, as_json: bool) -> None:
+    options.require("broker", "registry")
+    schemas = TopicSchemas(ConfluentRegistry(options.registry), catalog)
+    reports = list(check_stages(options.broker, schemas, catalog, access))
+    if as_json:
+        typer.echo(msgspec.json.encode(reports).decode())
+    else:
+        for report in reports:
+            verdict = (
+                "equal" if report.is_clean else f"NOT EQUAL: {report.lost} lost, {report.unknown} unknown"
+            )
+            same = "same checksum" if report.checksum_in == report.checksum_out else "changed meanwhile"
+            counts = f"{report.live_in} and {report.live_out}, {same}"
+            typer.echo(f"{report.feed or 'all feeds'}, {report.stage}: {counts}: {verdict}")
+    if not all(report.is_clean for report in reports):
+        raise typer.Exit(1)
 
 
 def _named(text: str) -> tuple[str, str]:

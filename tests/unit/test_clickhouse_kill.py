@@ -18,6 +18,11 @@ from tests.unit.clickhouse_source import everything, feed_table, shown
 from tests.unit.clickhouse_victim import history
 
 KILLS = 3
+LATEST_SECONDS = 0.25
+"""When a victim is killed at the latest after it has opened the store: it has work for a second or more."""
+
+LONG_SEEDS = range(100, 120)
+LONG_KILLS = 5
 
 
 def start(folder: Path, seed: int) -> subprocess.Popen[bytes]:
@@ -28,16 +33,19 @@ def start(folder: Path, seed: int) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("seed", [11])
-def test_killed_writer_goes_on_exactly(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "kills"),
+    [(11, KILLS), *(pytest.param(seed, LONG_KILLS, marks=pytest.mark.long) for seed in LONG_SEEDS)],
+)
+def test_killed_writer_goes_on_exactly(tmp_path: Path, seed: int, kills: int) -> None:
     rng = random.Random(seed)
     killed = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         victim = start(tmp_path, seed)
         assert victim.stdout is not None
         try:
             assert victim.stdout.readline() == b"open\n"
-            time.sleep(rng.uniform(0.02, 0.5))
+            time.sleep(rng.uniform(0.02, LATEST_SECONDS))
         finally:
             victim.send_signal(signal.SIGKILL)
             killed += victim.wait() == -signal.SIGKILL

@@ -8,10 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from avro.record import EVIDENCE as EVIDENCE_NAMES
-from avro.record import DeadLetter, Finding, Kin, Mark, MarkKind, Mention
+from avro.record import DeadLetter, Finding, Mark, MarkKind, Mention
 from connectors.clickhouse import Batch, Store, open_store
 from connectors.clickhouse.progress import Progress
 from connectors.errors import StoreError
@@ -29,7 +27,6 @@ from tests.unit.clickhouse_source import (
     write_schema,
 )
 
-NOBODY = {name: getattr(Mention("self"), name) for name in EVIDENCE_NAMES}
 LI = Person("李安", "江岚省临水市甲路一号", "王宁")
 
 
@@ -132,43 +129,6 @@ def test_value_that_was_never_seen_is_null_with_a_finding(store: Store, source: 
         {"element": "raw", "role": "", "rule": "unavailable", "severity": "error"},
         {"element": "residence_address", "role": "self", "rule": "unavailable", "severity": "error"},
     ]
-
-
-EVIDENCE = {
-    "household": "police|1",
-    "ties": ("police.file|1", "police.file|2"),
-    "other_numbers": ("E12345678",),
-    "other_names": ("李小安",),
-    "birth_order": 2,
-    "kin": (Kin("mother", "王宁", None, "13900000001", -12_000), Kin("child", birth_date=19_000)),
-}
-
-
-@pytest.mark.parametrize("cuts", [(), (1,), (2,), (1, 2)])
-def test_evidence_that_was_not_sent_is_the_stored_one(
-    store: Store, source: Source, cuts: tuple[int, ...]
-) -> None:
-    """Also through a change of key, and in one batch with the row that it is taken from."""
-    whole = replace(record_of(1, 1000, LI).mentions[0], **EVIDENCE)
-    kept = replace(whole, **NOBODY, unchanged=tuple(EVIDENCE))
-    first = replace(record_of(1, 1000, LI), mentions=(whole,))
-    gone = record_of(1, 1001, None, following=2)
-    moved = replace(record_of(2, 1001, LI, previous=1), mentions=(kept,))
-    for record, number, person in ((first, 1, LI), (gone, 1, None), (moved, 2, LI)):
-        source.append(record, number, person, keep_note=False)
-    write(store, source, *cuts)
-    (row,) = rows_of(store.readers, f"SELECT key, {', '.join(EVIDENCE)} FROM mentions")
-    mother, child = row.pop("kin")
-    assert row == {
-        "key": key_of(2),
-        "household": "police|1",
-        "ties": ["police.file|1", "police.file|2"],
-        "other_numbers": ["E12345678"],
-        "other_names": ["李小安"],
-        "birth_order": 2,
-    }
-    assert (mother["relation"], mother["name"], mother["birth_date"]) == ("mother", "王宁", "1937-02-23")
-    assert (child["relation"], child["name"], child["birth_date"]) == ("child", None, "2022-01-08")
 
 
 @pytest.mark.parametrize("create_first", [False, True])

@@ -19,7 +19,8 @@ from connectors.feeds.feed import Normalized
 from monitoring.reconcile import Difference, FeedReport, Kind, Pace, Verifier
 from monitoring.reconcile.difference import compare
 from monitoring.reconcile.journal import hand_in, take_in
-from monitoring.reconcile.source import Chunk, SourceRow
+from monitoring.reconcile.postgresql import _conversion
+from monitoring.reconcile.source import INCOMPARABLE, Chunk, SourceRow
 from monitoring.reconcile.stored import StoredRow, StoredTable
 from tests.unit.clickhouse_source import (
     Person,
@@ -262,3 +263,24 @@ def test_reports_come_into_the_store_once(both: Both, tmp_path: Path) -> None:
     found = rows_of(both.store.readers, "SELECT * FROM verifications")
     assert len(found) == 1
     assert (found[0]["feed"], found[0]["missing"], found[0]["source_rows"]) == ("police.people", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "precision", "text", "value"),
+    [
+        ("date", None, "1949-10-01", -7397),
+        ("date", None, "infinity", INCOMPARABLE),
+        ("timestamp", 6, "1969-12-31 23:59:59.5", -500_000),
+        ("timestamp", 3, "2024-02-29 13:14:15.678", 1_709_212_455_678),
+        ("timestamptz", 6, "2024-02-29 05:14:15.6789+00", "2024-02-29T05:14:15.678900Z"),
+        ("timestamptz", 6, "-infinity", "-infinity"),
+        ("numeric", None, "NaN", "NAN"),
+        ("numeric", None, "1.10", "1.10"),
+    ],
+)
+def test_values_are_written_as_debezium_writes_them(
+    kind: str, precision: int | None, text: str, value: object
+) -> None:
+    convert = _conversion(kind, precision)
+    assert convert is not None
+    assert convert(text) == value

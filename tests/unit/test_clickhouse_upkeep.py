@@ -1,0 +1,115 @@
+"""Upkeep of the embedded store, and its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.clickhouse import Store, open_store, upkeep
+from connectors.clickhouse.upkeep import Condition, Upkeep
+from tests.unit.clickhouse_source import Person, Source, feed_table, shown, write_schema
+
+VOLUMES = """<clickhouse>
+<max_server_memory_usage>987654321</max_server_memory_usage>
+<storage_configuration><disks><cold><path>{cold}/</path></cold></disks>
+<policies><default><volumes><hot><disk>default</disk></hot><cold><disk>cold</disk></cold></volumes></default></policies>
+</storage_configuration></clickhouse>"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return Source(write_schema(tmp_path_factory.mktemp("schemas")))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("upkeep")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path, source: Source) -> Iterator[Store]:
+    (folder / "cold").mkdir()
+    (folder / "store" / "config.d").mkdir(parents=True)
+    (folder / "store" / "config.d" / "volumes.xml").write_text(VOLUMES.format(cold=folder / "cold"))
+    opened = open_store(folder / "store", "", [feed_table(source.codec)])
+    yield opened
+    opened.close()
+
+
+def parts(store: Store, table: str) -> int:
+    ((count,),) = store.side.rows(f"SELECT count() FROM system.parts WHERE active AND table = '{table}'")
+    return int(count)
+
+
+def write_in_parts(store: Store, source: Source, person: int) -> None:
+    """Write three states of a row and its delete, each as a part of its own."""
+    for name in ("一", "二", "三", None):
+        source.change(person, None if name is None else Person(name, name))
+        store.writer.write(source.batch(source.log[-1:]))
+
+
+def test_an_idle_table_is_merged_whole_and_deletes_stay(
+    store: Store, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    care = Upkeep(store.side, folder)
+    write_in_parts(store, source, 1)
+    source.change(2, Person("李安", "甲路"))
+    store.writer.write(source.batch(source.log[-1:]))
+    assert care.merge_one() == "", "a table that was written to just now is not idle"
+    monkeypatch.setattr(upkeep, "IDLE_SECONDS", 0)
+    merged = set()
+    while table := care.merge_one():
+        merged.add(table)
+    assert {"police_people_all", "mentions_all"} <= merged
+    assert parts(store, "police_people_all") == 1
+    older = source.log[0]
+    store.writer.write(source.batch([older]))
+    assert shown(store.readers) == source.expected(), "the delete is remembered through a merge"
+
+
+def test_a_table_that_is_never_idle_is_merged_once_a_day(store: Store, source: Source, folder: Path) -> None:
+    now = 0.0
+    care = Upkeep(store.side, folder, lambda: now)
+    write_in_parts(store, source, 3)
+    assert care.merge_one() == ""
+    now = upkeep.WHOLE_SECONDS
+    assert care.merge_one() != ""
+
+
+def test_a_server_is_left_to_itself(store: Store) -> None:
+    care = Upkeep(store.side, None)
+    assert care.merge_one() == ""
+    assert care.condition().free_bytes is None
+
+
+def test_what_fills_up_is_told() -> None:
+    assert Condition("t", 5, 1, upkeep.ALARM_FREE_BYTES).complaints == ()
+    many, full = Condition("t", upkeep.ALARM_PARTS, 1, upkeep.ALARM_FREE_BYTES - 1).complaints
+    assert "table t has 100 parts" in many
+    assert "free disk space" in full
+
+
+def test_the_operators_configuration_goes_first(store: Store, folder: Path) -> None:
+    ((memory,),) = store.side.rows(
+        "SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage'"
+    )
+    assert memory == "987654321"
+    store.side.command("ALTER TABLE renkou.police_people_all MOVE PARTITION tuple() TO VOLUME 'cold'")
+    disks = store.side.rows(
+        "SELECT DISTINCT disk_name FROM system.parts WHERE active AND table = 'police_people_all'"
+    )
+    assert disks == [("cold",)]
+    assert any((folder / "cold").rglob("*.bin"))
+
+
+def test_a_backup_is_written_and_read_back(store: Store, source: Source) -> None:
+    store.side.command("BACKUP TABLE renkou.police_people_all TO File('one')")
+    store.side.command("RESTORE TABLE renkou.police_people_all AS renkou.copy_all FROM File('one')")
+    counts = [
+        store.side.rows(f"SELECT count() FROM renkou.{name} FINAL")
+        for name in ("copy_all", "police_people_all")
+    ]
+    store.side.command("DROP TABLE renkou.copy_all SYNC")
+    assert counts[0] == counts[1] == [(len(source.rows),)]
