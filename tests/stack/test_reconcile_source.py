@@ -27,8 +27,8 @@ DATABASE = "verified"
 NOT_COMPARED = {
     "postgresql": {
         "floats that are no numbers", "money", "a date before Christ", "a time of day with zone",
-        "a timestamp with zone before Christ", "an interval", "infinite dates are numbers far outside any calendar",
-        "a point", "bits", "hstore",
+        "a timestamp with zone before Christ", "an interval",
+        "a point", "bits",
     },
     "mariadb": {"zero dates in columns that may be null", "a zero date in a column that may not be null"},
 }  # fmt: skip
@@ -100,7 +100,7 @@ def test_rows_are_read_as_debezium_gives_them(stack: LocalStack, kind: SourceKin
                 assert got == value, f"{case.name}: {column}"
         finally:
             table.close()
-    assert not_compared == NOT_COMPARED[kind]
+    assert not_compared == NOT_COMPARED[kind], not_compared ^ NOT_COMPARED[kind]
 
 
 def run(kind: SourceKind, dsn: str, script: str) -> None:
