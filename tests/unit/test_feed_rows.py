@@ -51,7 +51,7 @@ def said(feed: Feed, change: Change, *, compiled: bool) -> Normalized | tuple[st
 
 
 @pytest.mark.parametrize("feed", CATALOG.feeds, ids=lambda feed: feed.id)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_both_ways_say_the_same(feed: Feed, data: st.DataObject) -> None:
     row = data.draw(a_row(feed))
