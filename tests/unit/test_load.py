@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,12 +19,13 @@ from typer.testing import CliRunner
 
 from avro.change import Op, RawEvent
 from avro.envelope import EnvelopeDecoder, Ignored
-from avro.record import DeadLetter
+from avro.record import DeadLetter, Record
 from connectors.errors import DeliveryError, TransientError
 from connectors.feeds import Catalog, Feed
 from connectors.files.ledger import Ledger
 from streams.cli.app import build
 from streams.load import HubWay, Loaded, Loader, OnDeadLetter, Options, Progress, Stop, find_deliveries
+from streams.normalize import Normalizer, Recorded, events_of
 from streams.replay import Summary
 from tests.support import deliveries, file_feeds
 from tests.support.deliveries import Row
@@ -312,6 +314,33 @@ def test_into_a_hub_events_carry_their_place_and_the_report_names_what_it_will_s
     assert origin is not None
     assert origin.startswith(b"0/2024013100100000001/")
     assert heartbeat[0] == "__debezium-heartbeat.cdc.works"
+
+
+def test_through_a_hub_the_records_are_those_of_one_process(catalog: Catalog, tmp_path: Path) -> None:
+    feed = catalog.by_id("works.archive")
+    content = deliveries.archive(rows(6)[1:])
+    path = deliveries.deliver(tmp_path, "archive", content, 5)
+    alone, messages = Recorder(), KeptMessages()
+    load(feed, path, alone, tmp_path / "one")
+    (delivery,) = find_deliveries(feed, [path])
+    Loader(feed, HubWay(catalog, messages), options(tmp_path / "two")).load(delivery)  # type: ignore[arg-type]
+    consumed = [
+        SimpleNamespace(
+            topic=topic, partition=0, offset=100 + number, key=key, value=value, headers=headers, timestamp=1
+        )
+        for number, (topic, key, value, headers) in enumerate(messages.sent[:-1])
+    ]
+    normalizer = Normalizer(catalog, EnvelopeDecoder(None))
+
+    def records(events: Iterable[Any]) -> list[Record]:
+        found = [outcome for event in events for outcome in normalizer.process(event)]
+        return [one.record for one in found if isinstance(one, Recorded)]
+
+    ours, theirs = records(alone.events), records(events_of(consumed))
+    assert len(ours) == 5
+    for one, other in zip(ours, theirs, strict=True):
+        other.captured_time = one.captured_time  # when each was loaded
+        assert one == other
 
 
 # The store itself
