@@ -53,7 +53,8 @@ def administrator_sql(department: str, tables: Sequence[CapturedTable], user: st
     """
     account = f"{_literal(user)}@{_literal(DEFINER)}"
     grants = [
-        f"GRANT SELECT ({', '.join(map(_identifier, table.captured))})\n  ON {_table(table)} TO {account};\n"
+        f"GRANT REFERENCES, SELECT ({', '.join(map(_identifier, table.captured))})\n"
+        f"  ON {_table(table)} TO {account};\n"
         for table in tables
     ]
     locks = [
@@ -69,7 +70,9 @@ CREATE USER IF NOT EXISTS {account};
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM {account};
 -- To read the log as a replica does, and to hold all writes for the moment in which a snapshot begins.
 GRANT REPLICATION SLAVE, BINLOG MONITOR, RELOAD ON *.* TO {account};
-{"".join(locks)}{"".join(grants)}"""
+{"".join(locks)}\
+-- REFERENCES, which MariaDB uses for nothing else, lets it read a table's definition but none of its columns.
+{"".join(grants)}"""
 
 
 def _table(table: CapturedTable) -> str:

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from avro.version import binlog_version
 from connectors import connect, debezium, topics
+from connectors.addresses import read_address
 from connectors.connect import ConnectorStatus
 from connectors.debezium import Capture, CapturedTable, Source
 from connectors.errors import TerminalError, TransientError
@@ -137,3 +139,75 @@ def test_a_broker_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(topics, "REQUEST_SECONDS", 0.5)
     with pytest.raises(TransientError, match=r"Kafka at 127\.0\.0\.1:1 does not answer"):
         topics.ensure_topics("127.0.0.1:1", topics.hub_topics())
+
+
+LARDER = CapturedTable("edu", "xs_xjxx", ("xm", "zp`"), ("xjh",))
+MARIADB = Source("edu", "db.example", 3306, "edu", "renkou_edu", "${env:PASSWORD}", "mariadb")
+
+
+def test_a_mariadb_connector_keeps_its_history_and_says_nothing_of_statements() -> None:
+    made = debezium.connector(MARIADB, [LARDER], capture=Capture.JSON, kafka="k:9092")
+    settings = made.config
+    assert settings["connector.class"].endswith("MariaDbConnector")
+    assert settings["topic.prefix"] == "cdc.edu"
+    assert settings["database.include.list"] == "edu"
+    assert settings["schema.history.internal.kafka.topic"] == "renkou.schema-history.edu"
+    assert (settings["include.schema.changes"], settings["include.query"]) == ("false", "false")
+    assert not {"slot.name", "publication.name", "plugin.name"} & settings.keys()
+    other = debezium.connector(
+        Source("medins", "db.example", 3306, "medins", "u", "p", "mariadb"), [LARDER],
+        capture=Capture.JSON, kafka="k:9092",
+    )  # fmt: skip
+    assert 0 < int(settings["database.server.id"]) < 2**31
+    assert settings["database.server.id"] != other.config["database.server.id"]
+    specs = topics.capture_topics("edu", [LARDER], "mariadb")
+    (history,) = [spec for spec in specs if spec.name == "renkou.schema-history.edu"]
+    assert history.settings["retention.ms"] == "-1"
+
+
+def test_sql_for_mariadb_grants_columns_to_an_account_of_the_department() -> None:
+    text = debezium.source_sql("edu", [LARDER], "o'role", "mariadb")
+    assert (
+        "GRANT REFERENCES, SELECT (`xjh`, `xm`, `zp```)\n  ON `edu`.`xs_xjxx` TO 'o''role_edu'@'%';" in text
+    )
+    assert "GRANT ALL" not in text
+    assert text.index("REVOKE ALL") < text.index("GRANT ")
+
+
+def test_versions_of_mariadb_are_in_the_order_of_its_log() -> None:
+    versions = [
+        binlog_version(0, 1, 4, 0, snapshot=True),
+        binlog_version(0, 1, 4, 0, snapshot=False),
+        binlog_version(0, 1, 4, 1, snapshot=False),
+        binlog_version(0, 1, 5, 0, snapshot=True),
+        binlog_version(0, 2, 4, 0, snapshot=False),
+        binlog_version(1, 1, 4, 0, snapshot=True),
+    ]
+    assert versions == sorted(set(versions))
+    for file, position in ((-1, 0), (1 << 24, 0), (0, 1 << 32)):
+        with pytest.raises(ValueError, match="out of range"):
+            binlog_version(0, file, position, 0, snapshot=False)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "kind", "port"),
+    [
+        ("postgresql://u:p@h/d", "postgresql", 5432),
+        ("mariadb://u@h/d", "mariadb", 3306),
+        ("mysql://h:1/d", "mariadb", 1),
+    ],
+)
+def test_addresses_are_read_and_written(dsn: str, kind: str, port: int) -> None:
+    address = read_address(dsn)
+    assert (address.kind, address.host, address.port, address.database) == (kind, "h", port, "d")
+    assert read_address(address.url()) == address
+    assert "p@" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    "dsn", ["oracle://secret@h/d", "mariadb://secret@h", "mariadb://secret@h:x/d", "secret"]
+)
+def test_an_address_that_is_none_is_not_repeated(dsn: str) -> None:
+    with pytest.raises(TerminalError) as caught:
+        read_address(dsn)
+    assert "secret" not in str(caught.value)
