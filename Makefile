@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults long bench clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long capture-envelopes bench clean system-packages
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Options go into ARGS: make demo ARGS="--people 20000 --rate 200 --for 120"'
 
 setup: $(VENV)/.ready ## Install wheels, jars and start-up caches into .venv: 2 GB on disk, some minutes the first time
@@ -43,6 +43,9 @@ fuzz: $(VENV)/.ready ## Feed a million hostile values to every normalizer, seede
 
 long: $(VENV)/.ready ## Run the long versions of seeded suites that need no stack: a hundred kills of a writing store
 	@$(BIN)/python -m pytest -m long tests/unit $(ARGS)
+
+capture-envelopes: $(VENV)/.ready ## Capture the envelope suite again from real databases; some minutes
+	@$(BIN)/python -m tests.envelope.capture $(ARGS)
 
 bench: $(VENV)/.ready ## Measure; prints figures and the machine's description
 	@for file in tests/bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "$$(echo $${file%.py} | tr / .)" $(ARGS) || exit 1; done

@@ -50,7 +50,28 @@ REASONS: Final = (
     (r"RecordTooLargeException", "a row is larger than the broker's message.max.bytes; raise it"),
     (
         r"Failed to find any class|ClassNotFoundException",
-        "Connect lacks Debezium's PostgreSQL connector; put it on its plugin.path and restart it",
+        "Connect lacks Debezium's connector for this kind of source; put it on its plugin.path and restart it",
+    ),
+    (
+        r"statement couldn't be parsed",
+        "the connector does not know a type of a table of this database; Connect's log has the statement",
+    ),
+    (
+        r"ROW binlog_format|binlog_row_image|binlog_format",
+        "the source needs log_bin, binlog_format = ROW and binlog_row_image = FULL; set them and restart it",
+    ),
+    (
+        r"Could not find first log file|no longer available on the server|binlog.*purged",
+        "its place in the log is gone, being off for longer than binlog_expire_logs_seconds; take a new snapshot",
+    ),
+    (
+        r"history topic .*missing|schema history .*(missing|not found)",
+        "its schema history is gone; 'renkou connect apply' creates the topic, then take a new snapshot",
+    ),
+    (r"Too many connections", "the source has no free connection; raise max_connections"),
+    (
+        r"Access denied|command denied",
+        "the source refuses the account; run the output of 'renkou connect sql' and set its password",
     ),
     (r"RestClientException|schema registry", "the schema registry does not answer; is its address right?"),
     (

@@ -120,6 +120,11 @@ def test_known_traces_say_what_to_do() -> None:
         'PSQLException: ERROR: replication slot "renkou_police" is active for PID 7'
     )
     assert "renkou connect sql" in connect._reason("ERROR: permission denied for table x")
+    assert "binlog_format" in connect._reason(
+        "The MariaDB server is not configured to use a ROW binlog_format"
+    )
+    assert "does not know a type" in connect._reason("ParsingException: DDL statement couldn't be parsed")
+    assert "new snapshot" in connect._reason("Could not find first log file name in binary log index file")
     assert connect._reason("") == ""
 
 

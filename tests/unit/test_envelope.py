@@ -7,6 +7,8 @@ import hashlib
 import json
 import uuid
 from contextlib import suppress
+from math import inf, nan
+from struct import Struct
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avro.change import Change, Op, RawEvent
+from avro.codec import DatumCodec
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError, RegistryUnavailableError
 from avro.registry import LocalRegistry, frame
@@ -298,6 +301,45 @@ ROWS = st.dictionaries(
 def test_every_format_gives_the_row_that_was_written(row: dict[str, Any]) -> None:
     for wire in FORMATS:
         assert change(event(envelope("c", after=row), KEY, wire)).after == row
+
+
+def floats_as_avro(kind: str, value: float) -> Any:
+    schema = {
+        "type": "record",
+        "name": "Envelope",
+        "fields": [
+            {"name": "op", "type": "string"},
+            {"name": "ts_ms", "type": "long"},
+            {"name": "source", "type": {"type": "record", "name": "Source", "fields": [
+                {"name": name, "type": "string"} for name in ("name", "schema", "table", "sequence")
+            ] + [{"name": name, "type": "long"} for name in ("lsn", "ts_ms")]}},
+            {"name": "after", "type": {"type": "record", "name": "Value", "fields": [{"name": "f", "type": kind}]}},
+        ],
+    }  # fmt: skip
+    known = envelope("c")["source"]
+    row = {"op": "c", "ts_ms": 1, "source": {**known}, "after": {"f": value}}
+    data = DatumCodec(schema).encode({**row, "source": {k: known[k] for k in SOURCE_FIELDS}})
+    message = frame(REGISTRY.register(f"floats-{kind}", schema), data)
+    found = change(RawEvent(PLACE, b'{"id":1}', message)).after
+    assert found is not None
+    return found["f"]
+
+
+SOURCE_FIELDS = ("name", "schema", "table", "sequence", "lsn", "ts_ms")
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_floats_of_32_bits_are_their_shortest_decimals(value: float) -> None:
+    found = floats_as_avro("float", value)
+    assert Struct("<f").unpack(Struct("<f").pack(found))[0] == value
+    assert len(repr(found).lstrip("-0.").partition("e")[0].replace(".", "").rstrip("0")) <= 9
+
+
+def test_floats_that_json_has_no_numbers_for_are_named() -> None:
+    for kind in ("float", "double"):
+        assert [floats_as_avro(kind, value) for value in (nan, inf, -inf)] == ["NaN", "Infinity", "-Infinity"]
+    assert floats_as_avro("double", 0.1) == 0.1
+    assert floats_as_avro("float", 1.100000023841858) == 1.1
 
 
 @given(st.integers(2**63, 2**200))
