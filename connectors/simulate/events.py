@@ -22,7 +22,7 @@ from connectors.simulate.changer import Changer
 from connectors.simulate.people import Family, Kind, Person
 from connectors.simulate.population import Population
 from connectors.simulate.rows import Row
-from connectors.simulate.subgroups import groups_of, is_number_missing
+from connectors.simulate.subgroups import NO_NUMBER, groups_of, is_number_missing
 from connectors.simulate.tables import Key, Named, Table
 from connectors.simulate.transactions import Transaction, person_fact
 
@@ -112,7 +112,7 @@ class _Truth:
             if groups is None:
                 groups = self._groups[one.person] = groups_of(one.person)
             if is_number_missing(table, row, one.role):
-                groups = [*groups, "missing_number"]
+                groups = [*groups, NO_NUMBER]
             line = TruthLine(
                 table.department, table.name, text, one.role, one.ordinal, one.person.ident, groups
             )

@@ -10,6 +10,8 @@ from connectors.simulate.people import BASE_DATE, Person
 from connectors.simulate.rows import Row
 from connectors.simulate.tables import Table
 
+NO_NUMBER: Final = "missing_number"
+"""A mention without an ID number."""
 _NEWBORN_DAYS: Final = 365
 _CHILD_AGE: Final = 14
 _MISSING: Final = re.compile(r"|无|0|(.)\1{17}")
@@ -36,6 +38,12 @@ def groups_of(person: Person) -> list[str]:
     if person.is_twin:
         groups.append("twin")
     return groups
+
+
+def mention_groups(person: Person, table: Table, row: Row, role: str) -> tuple[str, ...]:
+    """Return the groups of a mention: those of the person, and what the record lacks."""
+    missing = (NO_NUMBER,) if is_number_missing(table, row, role) else ()
+    return (*groups_of(person), *missing)
 
 
 def is_number_missing(table: Table, row: Row, role: str) -> bool:

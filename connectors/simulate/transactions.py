@@ -12,6 +12,7 @@ import msgspec
 
 from connectors.simulate.people import Family, Kind, Person, clock
 from connectors.simulate.rows import Row
+from connectors.simulate.subgroups import mention_groups
 from connectors.simulate.tables import Clock, Entry, Key, Named, Stamp, Table, Value
 
 
@@ -58,6 +59,7 @@ class Fact:
     """A line of the truth about a row: it names this person in this role.
 
     ``op`` is ``c`` when the row comes, ``d`` when it goes, ``k`` when its key changes from ``previous_key``.
+    ``subgroups`` are what made the mention hard to link then.
     """
 
     op: str
@@ -67,6 +69,7 @@ class Fact:
     ordinal: int
     person: str
     previous_key: Key | None = None
+    subgroups: tuple[str, ...] = ()
 
 
 APPEARS: Final = "c"
@@ -77,7 +80,16 @@ REKEYED: Final = "k"
 def facts_of(op: str, entry: Entry, previous_key: Key | None = None) -> list[Fact]:
     """Return the truth about a row, one line a role."""
     return [
-        Fact(op, entry.table, entry.key, named.role, named.ordinal, named.person.ident, previous_key)
+        Fact(
+            op,
+            entry.table,
+            entry.key,
+            named.role,
+            named.ordinal,
+            named.person.ident,
+            previous_key,
+            () if op == GOES else mention_groups(named.person, entry.table, entry.row, named.role),
+        )
         for named in entry.named
     ]
 

@@ -24,7 +24,7 @@ from connectors.simulate.transactions import APPEARS, Fact, PersonFact, Transact
 PERSONS: Final = "persons.jsonl"
 MENTIONS: Final = "mentions.jsonl"
 PROGRESS: Final = "progress.json"
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when the same seed no longer makes the same population or changes."""
 
 
@@ -32,7 +32,7 @@ class MentionLine(msgspec.Struct, omit_defaults=True):
     """A person that a row names. ``key`` is the compact JSON object of the row's key, as the hub writes keys.
 
     ``op``: ``c`` the row comes, ``d`` it goes, ``k`` its key changes from ``previous_key``. ``transaction`` is 0 for
-    what the tables were filled with.
+    what the tables were filled with. ``subgroups`` are what made the mention hard to link when the line was written.
     """
 
     op: str
@@ -44,6 +44,7 @@ class MentionLine(msgspec.Struct, omit_defaults=True):
     person: str
     transaction: int
     previous_key: str | None = None
+    subgroups: tuple[str, ...] = ()
 
 
 class Progress(msgspec.Struct):
@@ -145,6 +146,7 @@ class Truth:
                     previous_key=None
                     if fact.previous_key is None
                     else fact.table.key_json(fact.previous_key),
+                    subgroups=fact.subgroups,
                 )
                 for fact in facts
                 if fact.table.channel in self._departments
