@@ -66,12 +66,12 @@ def _ask(running: Endpoints) -> Status | None:
 
 def _show(running: Endpoints, status: Status) -> None:
     table = Table(title="sources 数据源")
-    for heading in ("department", "state", *(f"{stage} lag s" for stage in STAGES), "why"):
+    for heading in ("department", "state", *(f"{stage} lag s" for stage in STAGES), "why and what to do"):
         table.add_column(heading)
     for source in status.sources:
         lags = [source.stages[stage].lag_seconds for stage in STAGES]
         shown = ["-" if lag is None else f"{lag:.1f}" for lag in lags]
-        table.add_row(source.department, source.state.value, *shown, source.reason)
+        table.add_row(source.department, source.state.value, *shown, f"{source.reason_zh}\n{source.reason}")
     processes = Table(title="processes 进程")
     for heading in ("process", "pid"):
         processes.add_column(heading)
