@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Final
 
@@ -16,6 +17,7 @@ from monitoring.notifier import Notifier
 from monitoring.observer import ObservedFeed, Observer, Picture
 from monitoring.publish import publish, publish_objectives
 from monitoring.workdays import Calendar
+from streams.logs import describe
 from streams.look import Looker
 from streams.settings import Settings
 from streams.sink import SourceBoard
@@ -50,7 +52,7 @@ class Watch:
         self._notifier = Notifier(folder, read_channels(settings.alerts))
         self._looker = Looker(settings, catalog, shared)
         self._verifications = Verifications(store)
-        self._stopping = False
+        self._looking = threading.Lock()
         titles = {department.name: (department.zh, department.en) for department in catalog.departments}
         self._api = Api(titles, feeds, self._observer, self._notifier)
         self.router = self._api.router
@@ -62,13 +64,21 @@ class Watch:
         try:
             while True:
                 began = time.monotonic()
-                picture = await asyncio.to_thread(self._gather)
-                self._api.show(picture)
+                try:
+                    self._api.show(await asyncio.to_thread(self._gather))
+                except Exception as error:
+                    # Whatever it was, the sources must be looked at again; meanwhile the watch's own time stands still,
+                    # and whoever reads it is told.
+                    log.error("a look at the sources failed, trying again", error=describe(error))
                 await asyncio.sleep(max(0.1, INTERVAL - (time.monotonic() - began)))
         finally:
             await asyncio.shield(asyncio.to_thread(self._close))
 
     def _gather(self) -> Picture:
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> Picture:
         picture = self._observer.observe(self._looker.look(self._verifications.newest()))
         self._notifier.update(picture.conditions, picture.unknown)
         publish(picture, self._observer, [alert for alert, _ in self._notifier.active()])
@@ -77,6 +87,10 @@ class Watch:
         return picture
 
     def _close(self) -> None:
+        with self._looking:  # a look that is under way ends first: it holds what is closed here
+            self._end()
+
+    def _end(self) -> None:
         self._notifier.stop()
         try:
             self._observer.save()

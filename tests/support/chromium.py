@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-START_SECONDS = 90.0
-"""A loaded machine with a cold cache takes its time."""
+PATIENCE = 180.0
+"""Seconds for one answer; the first comes after the start, which takes its time on a loaded machine."""
 FLAGS = (
     "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
     "--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
@@ -61,6 +62,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._read], [], [], PATIENCE)
+            assert ready, f"the browser does not answer within {PATIENCE:.0f} s"
             part = os.read(self._read, 1 << 16)
             assert part, "the browser has ended"
             self._rest += part
@@ -76,7 +79,7 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def until(self, script: str, seconds: float = 60.0) -> None:
+    def until(self, script: str, seconds: float = 120.0) -> None:
         """Wait until an expression is true."""
         deadline = time.monotonic() + seconds
         while not self.ask(script):

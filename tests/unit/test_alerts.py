@@ -204,7 +204,7 @@ def receiver() -> Iterator[tuple[str, type[Receiver]]]:
     server.server_close()
 
 
-def until(check: Any, seconds: float = 20) -> None:
+def until(check: Any, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "not in time"
@@ -278,7 +278,7 @@ class Inbox:
 def test_mail_is_sent_with_an_id_of_its_own() -> None:
     inbox = Inbox()
     # Port 0 lets the system choose; the controller's own check would then connect to port 0.
-    controller = Controller(inbox, hostname="127.0.0.1", port=_free_port())
+    controller = Controller(inbox, hostname="127.0.0.1", port=_free_port(), ready_timeout=60)
     controller.start()
     try:
         Mail(

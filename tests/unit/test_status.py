@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -223,3 +224,23 @@ def test_quantile_interpolates_and_admits_ignorance() -> None:
     assert quantile({1.0: 0, float("inf"): 0}, 0.5) is None
     assert quantile({1.0: 10, 2.0: 20, float("inf"): 20}, 0.75) == 1.5
     assert quantile({1.0: 10, 2.0: 10, float("inf"): 20}, 0.99) == 2.0
+
+
+class Recorded(msgspec.Struct):
+    """A look at a real stack, with the state that was right."""
+
+    fault: str
+    state: State
+    signals: Signals
+
+
+RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_what_was_recorded_on_a_real_stack_is_judged_rightly(path: Path) -> None:
+    """Recorded by tests/faults/test_states.py with RENKOU_RECORD."""
+    looks = [msgspec.json.decode(line, type=Recorded) for line in path.read_bytes().splitlines()]
+    assert looks
+    for look in looks:
+        assert decide(look.signals).state is look.state, look
