@@ -171,10 +171,8 @@ def _sources(provenance: str) -> dict[str, ElementSource]:
 def _mentions(access: Access, person_id: str) -> list[PersonMention]:
     found = rows(
         access,
-        f"SELECT department, table, key, role, ordinal, {_ELEMENTS}, source_time, version FROM mentions"
-        " WHERE (department, table, key, role, ordinal) IN"
-        " (SELECT department, table, key, role, ordinal FROM identities_by_person(value = {id:String}))"
-        " ORDER BY department, table, key, role, ordinal",
+        f"SELECT department, table, key, role, ordinal, {_ELEMENTS}, source_time, version"
+        " FROM mentions_by_person(value = {id:String}) ORDER BY department, table, key, role, ordinal",
         {"id": _escaped(person_id)},
     )
     return [

@@ -24,14 +24,25 @@ _MENTION_KEY: Final = sql.names(MENTIONS.order_by)
 _AGE: Final = "age('year', birth_date, toDate32(today()))"
 
 
-def lookup(name: str, table: Table, column: str, comment: str) -> View:
-    """Return a view with the parameter ``value``: the live rows of ``table`` whose ``column`` has it."""
+def _shown(table: Table) -> str:
+    return sql.names(column for column in table.column_names if column != "is_deleted")
+
+
+def _keys(table: Table, column: str) -> str:
+    """Return the SELECT of the keys of which some row, superseded or not, has the value."""
     key = sql.names(table.order_by)
-    where = f"{sql.name(column)} = {{value:String}}"
+    return f"SELECT {key} FROM {table.stored} WHERE {sql.name(column)} = {{value:String}}"
+
+
+def lookup(name: str, table: Table, column: str, comment: str) -> View:
+    """Return a view with the parameter ``value``: the live rows of ``table`` whose ``column`` has it.
+
+    It reads the storage itself: a view in a view costs more to plan than such a query costs to run.
+    """
     return View(
         name,
-        f"SELECT * FROM {DATABASE}.{sql.name(table.name)}"
-        f" WHERE ({key}) IN (SELECT {key} FROM {table.stored} WHERE {where}) AND {where}",
+        f"SELECT {_shown(table)} FROM {table.stored} FINAL"
+        f" WHERE ({sql.names(table.order_by)}) IN ({_keys(table, column)}) AND {sql.name(column)} = {{value:String}}",
         comment=comment,
     )
 
@@ -56,10 +67,9 @@ LOOKUPS: Final = (
     ),
     View(
         "mentions_by_person",
-        f"SELECT i.person_id AS person_id, i.rule AS rule, m.* FROM {DATABASE}.mentions AS m"
-        f" JOIN {DATABASE}.identities_by_person(value = {{value:String}}) AS i USING ({_MENTION_KEY})"
-        f" WHERE ({_MENTION_KEY}) IN (SELECT {_MENTION_KEY}"
-        f" FROM {DATABASE}.identities_by_person(value = {{value:String}}))",
+        f"SELECT {_shown(MENTIONS)} FROM {MENTIONS.stored} FINAL WHERE ({_MENTION_KEY}) IN"
+        f" (SELECT {_MENTION_KEY} FROM {IDENTITIES.stored} FINAL"
+        f" WHERE ({_MENTION_KEY}) IN ({_keys(IDENTITIES, 'person_id')}) AND person_id = {{value:String}})",
         comment="mentions_by_person(value = '…'): what every record says of a person / 一人的全部来源记录",
     ),
 )

@@ -112,8 +112,8 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
     "Insured without hukou": [{"person_id": "P0000000002", "name": "李安", "residence_address": None}],
     "Residents by permit": [{"province": "16", "with_permit": 1, "without_permit": 0}],
     "One person's sources": [
-        {"department": "hrss", "table": "ac01", "role": "self", "rule": "exact"},
-        {"department": "police", "table": "hj_ryjbxx", "role": "self", "rule": "exact"},
+        {"department": "hrss", "table": "ac01", "role": "self"},
+        {"department": "police", "table": "hj_ryjbxx", "role": "self"},
     ],
     "Persons of one name": [{"person_id": "P0000000001"}, {"person_id": "P0000000002"}],
     "A person before the last change": [
