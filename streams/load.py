@@ -23,7 +23,7 @@ from avro.record import DeadLetter, Mark
 from connectors.errors import DeliveryError
 from connectors.feeds import Catalog, Feed
 from connectors.files.comparison import Comparison, Outcome
-from connectors.files.delivery import Delivery, find_delivery
+from connectors.files.delivery import CONTROL, Delivery, find_delivery
 from connectors.files.ledger import Ledger
 from connectors.files.rows import LINE_LIMIT, Position
 from streams import topics
@@ -308,6 +308,10 @@ def _superseded(loaded: Loaded, records: int, note: str) -> Loaded:
 
 
 def find_deliveries(feed: Feed, paths: Iterable[Path]) -> list[Delivery]:
-    """Return the deliveries in the order of their dates and sequence numbers. Raises DeliveryError."""
-    found = [find_delivery(path, feed.department, feed.type) for path in paths]
+    """Return the deliveries in the order of their dates and sequence numbers. Control files among the paths are left
+    out, as the shell's ``inbox/*`` names them as well. Raises DeliveryError, also when nothing is left."""
+    files = [path for path in paths if not path.name.endswith(CONTROL)]
+    if not files:
+        raise DeliveryError("only control files are named; name the delivered files beside them")
+    found = [find_delivery(path, feed.department, feed.type) for path in files]
     return sorted(found, key=lambda delivery: (delivery.date, delivery.sequence))

@@ -259,6 +259,16 @@ def test_what_disagrees_with_the_number_of_records_is_refused_before_anything_is
     assert way.events == []
 
 
+def test_control_files_among_the_arguments_are_left_out(catalog: Catalog, tmp_path: Path) -> None:
+    feed = catalog.by_id("works.roll")
+    path = roll(tmp_path, rows(1))
+    other = roll(tmp_path, rows(1), "20231231")
+    found = find_deliveries(feed, [*tmp_path.glob("works_roll_*")])
+    assert [delivery.path for delivery in found] == [other, path]
+    with pytest.raises(DeliveryError, match="only control files"):
+        find_deliveries(feed, [path.with_name(path.name + ".ok")])
+
+
 def test_two_loads_of_a_feed_do_not_run_at_once(catalog: Catalog, tmp_path: Path) -> None:
     feed = catalog.by_id("works.roll")
     path = roll(tmp_path, rows(1))
