@@ -380,7 +380,7 @@ MARIADB_CASES: Final = (
         session="SET sql_mode = ''",
     ),
     Case(
-        "mariadb", "a zero date in a column that may not be null", "times", (Expected("c", {"sure": 0}),),
+        "mariadb", "a zero date in a column that may not be null is its default", "times", (Expected("c", {"sure": 10957}),),
         ("INSERT INTO times (id, sure) VALUES ({id}, '0000-00-00')",), session="SET sql_mode = ''",
     ),
     _my("texts of MariaDB", "texts", "fixed, name, long_text", "'ab', '𠮷·買', repeat('长', 100)",
