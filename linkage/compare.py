@@ -34,6 +34,7 @@ _NEAR_NUMBERS: Final = 2
 # A member of an enumeration costs a look-up each time.
 _DOCUMENT: Final = int(Kind.DOCUMENT)
 _NAME_AND_BIRTH: Final = int(Kind.NAME_AND_BIRTH)
+_OWN: Final = 1 << Kind.TIE | 1 << Kind.DOCUMENT
 
 Tell = Callable[["Item"], None]
 
@@ -76,6 +77,7 @@ class Scorer:
         self._certificate = weights["certificate.different"]
         self._tokens = [weights[f"{kind.name.lower()}.equal"] for kind in Kind if kind < Kind.NAME_AND_BIRTH]
         self._most = weights["context.most"]
+        self._alone = weights["context.alone"]
 
     def score(self, one: Node, other: Node, tell: Tell | None = None) -> int:
         """Return the score. ``tell`` is called with each item that it is made of."""
@@ -110,6 +112,7 @@ class Scorer:
                 return APART
         else:
             level, weight = self._other_numbers(one, other)
+        weight_of_number = weight
         if weight is not None:
             same_number = level in _ONE_NUMBER
             stranger += weight[0]
@@ -149,10 +152,17 @@ class Scorer:
             family += weight[1]
             if tell is not None:
                 tell(Item("certificate", "different", *weight))
+        own = weight_of_number is not None or name is not None or birth is not BirthLevel.UNKNOWN
         if one.tokens and other.tokens:
-            more, most = self._context(one, other, tell)
+            more, most, sure = self._context(one, other, tell)
             stranger += more
             family += most
+            own = own or sure
+        if not own:
+            stranger += self._alone[0]
+            family += self._alone[1]
+            if tell is not None:
+                tell(Item("context", "alone", *self._alone))
         if level in _TWO_NUMBERS and (name is None or name[0] != NameLevel.EQUAL):
             # Only one who is called the same and born the same day can be one person with two numbers.
             if tell is not None:
@@ -207,7 +217,8 @@ class Scorer:
             return BirthLevel.MONTH_EQUAL if one.month == other.month else BirthLevel.MONTH_DIFFERENT
         return BirthLevel.UNKNOWN
 
-    def _context(self, one: Node, other: Node, tell: Tell | None) -> tuple[int, int]:
+    def _context(self, one: Node, other: Node, tell: Tell | None) -> tuple[int, int, bool]:
+        """Return the evidence of shared tokens, and whether one of them is the person's own."""
         tokens, others = one.tokens, other.tokens
         if len(tokens) > len(others):
             tokens, others = others, tokens
@@ -243,4 +254,4 @@ class Scorer:
             sure_family += self._of_kin[1]
             if tell is not None:
                 tell(Item("number", "of_kin", *self._of_kin))
-        return stranger + sure_stranger, family + sure_family
+        return stranger + sure_stranger, family + sure_family, done & _OWN != 0

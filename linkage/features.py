@@ -58,6 +58,9 @@ INDEXED: Final = frozenset(map(int, Kind)) - {
 """Kinds whose tokens bring mentions together by themselves; the others only add to what is known of a pair."""
 
 _GENERIC: Final = default_generic()
+_WITH_NAME: Final = frozenset((Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
+"""Kinds that bring mentions together where the name agrees as well."""
+
 _CACHE: Final = 1 << 16
 _CONTRADICTIONS: Final = (BirthLevel.DIFFERENT, BirthLevel.ONE_PART)
 """Births that differ from the one in the number otherwise than by writing it another way. Either may be wrong:
@@ -163,12 +166,18 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
     if known:
         for sign in [sign for sign in tokens if sign & KIND_MASK == Kind.PARENT_NAME]:
             tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
+    names = _names(mention)
+    if names:
+        # A name is too little to bring two together, and so is a building or somebody's name; both are enough.
+        whole = _sounds(names[0])[2]
+        for sign in [sign for sign in tokens if sign & KIND_MASK in _WITH_NAME]:
+            tokens[token(Kind.NAME_AND_BIRTH, f"n{whole}{sign}")] = None
     core = Core(
         number=number,
         doubtful=doubtful,
         invalid="" if number or doubtful else invalid,
         earlier=tuple(sorted(earlier)),
-        names=_names(mention),
+        names=names,
         birth=birth,
         month=month,
         lunar=lunar,
@@ -292,7 +301,8 @@ def keys_of(core: Core, *, wide: bool) -> set[int]:
     if wide and birth is not None:
         days = _readings(birth, core.lunar)
     if core.number and core.names:
-        keys.add(token(Kind.NAMESAKE, f"{name_key(core.names[0]).folded}{birth}"))
+        for one in {birth, date_in(core.number)}:
+            keys.add(token(Kind.NAMESAKE, f"{name_key(core.names[0]).folded}{one}"))
     for name in core.names:
         first, rest, whole = _sounds(name)
         for one in days:

@@ -316,6 +316,14 @@ def test_an_unnamed_newborn_goes_to_the_child_and_not_to_the_mother() -> None:
     assert shown[HEALTH, "1", "mother"] == shown[POLICE, "2", "self"] != shown[POLICE, "3", "self"]
 
 
+def test_children_of_one_mother_are_not_one_for_her_sake() -> None:
+    log = Log()
+    insured = Mention("self", sex="2", birth_date=3652, hukou_address=ADDRESS, kin=CHILD.kin)
+    sister = Mention("self", name="王小丽", sex="2", hukou_address=ADDRESS, kin=CHILD.kin)
+    log(record(HRSS, "1", 1, insured), record(HEALTH, "2", 1, sister))
+    assert log.engine.person_count == 2
+
+
 def test_the_mothers_number_in_a_childs_record_joins_nobody_wrong() -> None:
     log = Log()
     wrong = msgspec.structs.replace(CHILD, id_number=MOTHER.id_number, kin=())
