@@ -18,8 +18,9 @@ from linkage import frames
 from linkage.errors import StateIncompatibleError
 from linkage.log import damaged
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
+from linkage.weights import tables_digest
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when the files change in a way that older ones cannot be read, or when older logs would link
 otherwise."""
 
@@ -30,13 +31,15 @@ _CHUNK: Final = 5_000
 
 
 class Preamble(msgspec.Struct):
-    """The first frame of each file. ``offset`` is the log entry wanted next at the file's beginning."""
+    """The first frame of each file. ``offset`` is the log entry wanted next at the file's beginning,
+    ``tables`` a digest of what pairs are scored by."""
 
     kind: str
     format: int
     epoch: int
     offset: int
     elements: tuple[str, ...]
+    tables: str
 
 
 class _Format(msgspec.Struct):
@@ -95,7 +98,7 @@ _decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
 
 def preamble(kind: str, epoch: int, offset: int) -> bytes:
     """Return the first frame of a file of this ``kind`` (``log``, ``snapshot``)."""
-    return frames.pack(_encode(Preamble(kind, FORMAT, epoch, offset, PERSON_ELEMENTS)))
+    return frames.pack(_encode(Preamble(kind, FORMAT, epoch, offset, PERSON_ELEMENTS, tables_digest())))
 
 
 def read_preamble(path: Path, data: bytes, kind: str, epoch: int) -> tuple[int, Preamble]:
@@ -119,6 +122,8 @@ def read_preamble(path: Path, data: bytes, kind: str, epoch: int) -> tuple[int, 
         raise _incompatible(path, f"epoch {first.epoch}, the setting is {epoch}")
     if first.elements != PERSON_ELEMENTS:
         raise _incompatible(path, "another list of elements")
+    if first.tables != tables_digest():
+        raise _incompatible(path, "other tables of weights, generic values or surnames")
     return frames.HEADER_BYTES + len(payload), first
 
 

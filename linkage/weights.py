@@ -16,6 +16,7 @@ import csv
 import math
 from collections.abc import Mapping
 from functools import cache
+from hashlib import blake2b
 from io import StringIO
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -43,7 +44,7 @@ def bits(ratio: float) -> int:
 
 
 class Weights:
-    """A table of weights. ``text`` is the CSV that it was read from, ``version`` a digest of it."""
+    """A table of weights. ``text`` is the CSV that it was read from."""
 
     def __init__(self, text: str, source: str) -> None:
         """Read the table. Raises WeightsError naming ``source`` and the line."""
@@ -99,3 +100,12 @@ def read_weights(path: Path) -> Weights:
 def default_weights() -> Weights:
     """Return the table that comes with the program."""
     return read_weights(TABLES / DEFAULT)
+
+
+@cache
+def tables_digest() -> str:
+    """Return a digest of the tables that come with the program: with others the same log links otherwise."""
+    digest = blake2b(digest_size=8)
+    for path in sorted(TABLES.glob("*.csv")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -283,6 +283,14 @@ def test_other_epoch_is_refused_with_what_to_do(tmp_path: Path) -> None:
         DurableLinker(tmp_path, 5, AUTHORITY).open()
 
 
+def test_other_weights_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with linker(tmp_path) as running:
+        running.open()
+    monkeypatch.setattr("linkage.snapshot.tables_digest", lambda: "another")
+    with pytest.raises(StateIncompatibleError, match=r"other tables of weights.*raise the epoch"):
+        linker(tmp_path).open()
+
+
 def test_other_format_is_refused_before_anything_else_is_read(tmp_path: Path) -> None:
     with linker(tmp_path) as running:
         running.open()
