@@ -21,7 +21,7 @@ CREATE TABLE numbers (id int PRIMARY KEY, small smallint, big bigint, exact nume
 CREATE TABLE times (id int PRIMARY KEY, day date, clock time, clock_zone timetz, local3 timestamp(3),
   local6 timestamp, zoned timestamptz, span interval);
 CREATE TABLE texts (id int PRIMARY KEY, padded char(8), name varchar(50), long text, code uuid, kind kind, doc json,
-  docb jsonb, markup xml, "姓名" text);
+  docb jsonb, "姓名" text);
 CREATE TABLE things (id int PRIMARY KEY, address inet, net cidr, mac macaddr, period daterange, moments tstzrange,
   counts int4range, spot point, raw bytea, one bit(1), five bit(5), many varbit(20));
 CREATE TABLE arrays (id int PRIMARY KEY, names text[], counts int[], amounts numeric(10,2)[], days date[],

@@ -228,7 +228,6 @@ POSTGRESQL_CASES: Final = (
     _pg("an enum", "texts", "kind", "'休学'", {"kind": "休学"}),
     _pg("json as it was written", "texts", "doc", "'{\"b\": 1,  \"a\":[1.10]}'", {"doc": '{"b": 1,  "a":[1.10]}'}),
     _pg("jsonb in PostgreSQL's own spelling", "texts", "docb", "'{\"b\": 1,  \"a\":[1.10]}'", {"docb": '{"a": [1.10], "b": 1}'}),
-    _pg("xml", "texts", "markup", "'<a>甲</a>'", {"markup": "<a>甲</a>"}),
     _pg("a column with a Chinese name", "texts", '"姓名"', "'甲'", {"姓名": "甲"}),
     # Things
     _pg("addresses of a network", "things", "address, net, mac", "'10.1.2.3/8', '10.1.0.0/16', '08:00:2b:01:02:03'",
