@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-from ruamel.yaml import YAML
+import yaml
 
 CONFIGURATION = Path(__file__).parents[2] / "docker"
 START_SECONDS = 60.0
@@ -66,8 +66,7 @@ def running(folder: Path, metrics: Collection[str], departments: Collection[str]
 
 
 def _keep_expected(path: Path, departments: Collection[str]) -> None:
-    yaml = YAML(typ="safe")
-    document = yaml.load(path.read_text(encoding="utf-8"))
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
     for group in document["groups"]:
         group["rules"] = [
             rule
@@ -75,7 +74,7 @@ def _keep_expected(path: Path, departments: Collection[str]) -> None:
             if (found := re.search(r'department="(\w+)"', rule["expr"])) and found[1] in departments
         ]
     with path.open("w", encoding="utf-8") as file:
-        yaml.dump(document, file)
+        yaml.safe_dump(document, file, allow_unicode=True)
 
 
 def _free_port() -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
-from ruamel.yaml import YAML
+import yaml
 
 from connectors.feeds import Catalog
 from monitoring import metrics
@@ -155,7 +155,7 @@ CASES["RenkouNotifications"].labels = {"channel": "mail"}
 
 @cache
 def load(name: str) -> Any:
-    return YAML(typ="safe").load((RULES / name).read_text(encoding="utf-8"))
+    return yaml.safe_load((RULES / name).read_text(encoding="utf-8"))
 
 
 def alerts() -> dict[str, dict[str, Any]]:
