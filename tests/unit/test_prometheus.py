@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 import yaml
+from prometheus_client import REGISTRY
 
 from connectors.feeds import Catalog
 from monitoring import metrics
