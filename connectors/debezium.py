@@ -6,6 +6,7 @@ which the administrator runs; signals for incremental snapshots go through Kafka
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -43,6 +44,9 @@ RETRY_MS: Final = 1000
 """After a failure of the source; ten seconds by default."""
 
 
+_AVRO_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
 def connector_name(department: str) -> str:
     """Return the name of a department's connector."""
     return f"renkou-{department}"
@@ -60,6 +64,8 @@ def connector(
         raise TerminalError(
             f"department {source.department} has no feed; add one or leave its connector away"
         )
+    if capture is Capture.AVRO:
+        _check_names(tables)
     own = (
         debezium_mariadb.settings(source, tables, kafka)
         if source.kind == "mariadb"
@@ -97,6 +103,16 @@ def connector(
             **_converters(capture, registry),
         },
     )
+
+
+def _check_names(tables: Sequence[CapturedTable]) -> None:
+    """Refuse what the Avro converter would give another name, and two columns perhaps one."""
+    for table in tables:
+        for name in (table.schema, table.table, *table.captured):
+            if _AVRO_NAME.fullmatch(name) is None:
+                raise TerminalError(
+                    f"'{name}' of table {table.schema}.{table.table} is no name in Avro; capture as JSON"
+                )
 
 
 def _converters(capture: Capture, registry: str) -> dict[str, str]:

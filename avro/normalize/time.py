@@ -81,7 +81,9 @@ def _read_iso(value: str) -> Instant:
         text = value.strip()
         if text in MISSING:
             return None, NONE
-        return None, ("out_of_range_date",) if text.endswith(("infinity", "BC")) else ("unreadable_time",)
+        return None, ("out_of_range_date",) if text.endswith(("infinity", "BC")) or text.startswith(
+            "-"
+        ) else ("unreadable_time",)
     fraction = match[1]
     if fraction is not None:
         start, end = match.span(1)

@@ -196,6 +196,9 @@ class Kitchen:
             "transforms.route.replacement": f"{mode}.{capture.value}.$1",
         }
         del config["column.include.list"]
+        if mode != kitchen.DEFAULT:
+            # It has not all tables, and being asked for one that it has not would end it.
+            config = {name: value for name, value in config.items() if not name.startswith("signal.")}
         if self._kind == "postgresql":
             config["slot.name"] = f"kitchen_{number}"
         else:

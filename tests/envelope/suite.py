@@ -7,6 +7,7 @@ come from the capture.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -51,6 +52,10 @@ class Case:
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+AVRO_NAMES: Final = {"__": "姓名"}
+"""What the Avro converter makes of a column's name that Avro does not allow → the name. Two such names may become one:
+`connectors.debezium` refuses to capture them as Avro."""
+
 TOMBSTONE: Final = Expected(ignored="tombstone")
 
 
@@ -80,6 +85,12 @@ def _toast(name: str, column: str, value: str) -> Case:
     )  # fmt: skip
 
 
+def unscaled(number: int) -> str:
+    """Return a decimal's digits as Java's BigInteger writes them, in base64."""
+    size = (number + (number < 0)).bit_length() // 8 + 1
+    return base64.b64encode(number.to_bytes(size, "big", signed=True)).decode()
+
+
 _UUIDS: Final = f"ARRAY(SELECT lpad(to_hex(i), 32, '0')::uuid FROM generate_series(1, {LONG // 16}) i)"
 
 _FILLER: Final = f"(SELECT string_agg(md5(i::text), '') FROM generate_series(1, {LONG // 32}) i)"
@@ -87,8 +98,8 @@ _FILLER: Final = f"(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 
 POSTGRESQL_CASES: Final = (
     # Rows
     Case(
-        "postgresql", "a snapshot of several rows is marked", "rows",
-        (Expected("r", {"name": "甲", "n": 1}, snapshot="first"),), before=("INSERT INTO rows VALUES ({id}, '甲', 1)",),
+        "postgresql", "the only row of a snapshot is its last", "rows",
+        (Expected("r", {"name": "甲", "n": 1}, snapshot="last"),), before=("INSERT INTO rows VALUES ({id}, '甲', 1)",),
     ),
     Case(
         "postgresql", "an insert has a row after it", "rows", (Expected("c", {"name": "乙", "n": 7, "at": None}),),
@@ -177,14 +188,14 @@ POSTGRESQL_CASES: Final = (
     _pg("the lowest 64-bit number", "numbers", "small, big", "32767, -9223372036854775808",
         {"small": 32767, "big": -9223372036854775808}),
     _pg("numeric with scale keeps its digits", "numbers", "exact", "1234567890123456.7800",
-        {"exact": "1234567890123456.7800"}, precise={"exact": "q1TVo+pUV+A="}),
+        {"exact": "1234567890123456.7800"}, precise={"exact": unscaled(12345678901234567800)}),
     _pg("a negative numeric", "numbers", "exact", "-0.0001", {"exact": "-0.0001"},
         precise={"exact": "/w=="}, double={"exact": -0.0001}),
     _pg("a numeric of scale zero, 20 digits", "numbers", "whole", "99999999999999999999",
         {"whole": "99999999999999999999"}, precise={"whole": "BWvHXi1jD///"}),
     _pg("a numeric without scale", "numbers", "free", "123456789012345678901234567890.000000000012345",
         {"free": "123456789012345678901234567890.000000000012345"},
-        precise={"free": {"scale": 15, "value": "GO6Q/2w3PgGo+85bl5Bv9b5Z"}}),
+        precise={"free": {"scale": 15, "value": unscaled(123456789012345678901234567890000000000012345)}}),
     _pg("a numeric without scale, small exponent", "numbers", "free", "1e-7", {"free": "0.0000001"},
         precise={"free": {"scale": 7, "value": "AQ=="}}, double={"free": 1e-07}),
     _pg("a numeric that is not a number", "numbers", "free", "'NaN'", {"free": "NAN"}),
@@ -196,7 +207,7 @@ POSTGRESQL_CASES: Final = (
         dict.fromkeys(("small", "big", "exact", "whole", "free", "single", "dbl", "price", "flag"))),
     # Times
     _pg("a date", "times", "day", "'2024-02-29'", {"day": 19782}, double={"day": "2024-02-29Z"}),
-    _pg("a date before 1970", "times", "day", "'1949-10-01'", {"day": -7398}),
+    _pg("a date before 1970", "times", "day", "'1949-10-01'", {"day": -7397}),
     _pg("a date before Christ", "times", "day", "'0044-03-15 BC'", {"day": -735160}),
     _pg("a time of day", "times", "clock", "'23:59:59.999999'", {"clock": 86399999999}, precise={"clock": 86399999},
         double={"clock": "23:59:59.999999Z"}, adaptive_time={"clock": 86399999999}, nanoseconds={"clock": 86399999999000}),
@@ -210,7 +221,7 @@ POSTGRESQL_CASES: Final = (
     _pg("a timestamp with zone is in UTC", "times", "zoned", "'2024-02-29 13:14:15.6789+08'",
         {"zoned": "2024-02-29T05:14:15.678900Z"}),
     _pg("an infinite timestamp with zone", "times", "zoned", "'infinity'", {"zoned": "infinity"}),
-    _pg("a timestamp with zone before Christ", "times", "zoned", "'0044-03-15 12:00:00+00 BC'", {"zoned": "0044-03-15T12:00:00Z BC"}),
+    _pg("a timestamp with zone before Christ", "times", "zoned", "'0044-03-15 12:00:00+00 BC'", {"zoned": "-0043-03-15T12:00:00.000000Z"}),
     _pg("an interval", "times", "span", "'1 year 2 months 3 days 04:05:06.7'", {"span": 37091106700000},
         double={"span": "P1Y2M3DT4H5M6.7S"}),
     Case(

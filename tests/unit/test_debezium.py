@@ -95,6 +95,13 @@ def test_avro_without_a_registry_and_a_department_without_feeds_are_refused() ->
         debezium.connector(SOURCE, [], capture=Capture.JSON, kafka="k:9092")
 
 
+def test_a_name_that_avro_would_change_is_not_captured_as_avro() -> None:
+    table = CapturedTable("public", "t", ("姓名",), ("id",))
+    with pytest.raises(TerminalError, match="is no name in Avro; capture as JSON"):
+        config(Capture.AVRO, table)
+    assert config(Capture.JSON, table)
+
+
 def test_a_source_shows_no_password() -> None:
     assert "PASSWORD" not in repr(SOURCE)
 

@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ from avro.schema import Schema
 from connectors.captured import Capture
 from tests.envelope.capture import FOLDER
 from tests.envelope.kitchen import DEFAULT, DEPARTMENTS
+from tests.envelope.suite import AVRO_NAMES, Case, Expected, filled
 from tests.envelope.suite import CASES as ALL_CASES
-from tests.envelope.suite import Case, Expected, filled
 
 Events = tuple[Change | Ignored, ...]
 
@@ -72,7 +73,20 @@ def _bytes(text: str | None, is_avro: bool) -> bytes | None:
 
 def changes(case: Case, mode: str = DEFAULT, wire: str = "json") -> Events:
     found = captured(case.source).get((case.name, mode, wire), ())
-    return tuple(decoder(case.source).decode(event, 1, case.source) for event in found)
+    decoded = tuple(decoder(case.source).decode(event, 1, case.source) for event in found)
+    for event in decoded if wire == Capture.AVRO.value else ():
+        if isinstance(event, Change):
+            event.after, event.before = _renamed(event.after), _renamed(event.before)
+    # A connector that reads a table again may read a row before it comes to the row's own event; versions tell.
+    return (
+        decoded
+        if "SIGNAL" not in case.sql
+        else tuple(sorted(decoded, key=lambda event: getattr(event, "op", "")))
+    )
+
+
+def _renamed(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if row is None else {AVRO_NAMES.get(name, name): value for name, value in row.items()}
 
 
 def named(case: Case) -> str:
