@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 
 from avro.normalize.date import Day, normalize_date
@@ -52,7 +53,9 @@ def normalize_scaled_decimal(value: Mapping[str, Any] | None) -> Text:
 
 def normalize_decimal_number(value: float | None) -> Text:
     """Return a decimal of ``decimal.handling.mode=double``: what is lost there is lost, but no digit is invented."""
-    return (None, NONE) if value is None else (f"{Decimal(repr(value)):f}", NONE)
+    if value is None:
+        return None, NONE
+    return (f"{Decimal(repr(value)):f}", NONE) if isfinite(value) else _UNREADABLE
 
 
 def normalize_unsigned(value: int | None) -> Text:

@@ -712,12 +712,18 @@ PARAMETERS = {
     "measure": Parameters(unit="years"),
     "day_of_epoch": Parameters(unit="seconds", zone="UTC"),
     "daterange": Parameters(bound="last"),
+    "decimal_bytes": Parameters(scale="2"),
+    "iso_local": Parameters(zone="Beijing"),
 }
 JSON: dict[type, st.SearchStrategy[Any]] = {
     str: TEXT | st.text("0123456789Xx年月日.-/ 　１无某之子女婴·•+()", max_size=20),
     int: st.integers(),
     bool: st.booleans(),
     list: st.lists(st.none() | TEXT | st.integers(), max_size=5),
+    float: st.floats(),
+    dict: st.fixed_dictionaries(
+        {}, optional={"scale": st.integers(-30, 30) | TEXT, "value": TEXT | st.none()}
+    ),
 }
 GIVES: dict[str, tuple[type, ...]] = {
     "string": (str,),
