@@ -22,8 +22,11 @@ from avro.normalize.time import Instant, normalize_instant, normalize_iso_instan
 
 Text = tuple[str | None, Issues]
 
-MOST_SCALE: Final = 16_383
-"""Digits behind the point that PostgreSQL's numeric can have; more would only cost memory."""
+MOST_SCALE: Final = 1000
+"""Digits behind the point that a column can be declared with in PostgreSQL; MariaDB has 38."""
+
+_MOST_BYTES: Final = 1024
+"""Of an unscaled number, 2,466 digits: with the scale's they stay below what Python turns into text."""
 
 _UNREADABLE: Final = (None, ("unreadable_number",))
 _WORD: Final = 1 << 64
@@ -104,7 +107,7 @@ def _decoded(text: str) -> bytes | None:
 
 def _unscaled(text: str) -> int | None:
     data = _decoded(text)
-    return int.from_bytes(data, "big", signed=True) if data else None
+    return int.from_bytes(data, "big", signed=True) if data and len(data) <= _MOST_BYTES else None
 
 
 def _plain(number: int, scale: int) -> str:

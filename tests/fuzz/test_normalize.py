@@ -6,6 +6,7 @@ a million inputs, each through every normalizer of its type.
 
 from __future__ import annotations
 
+import base64
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ PARAMETERS: Final = {
     "money": Parameters(unit="ten_thousand_yuan"),
     "measure": Parameters(unit="years"),
     "inner_id": Parameters(after="G"),
+    "decimal_bytes": Parameters(scale="4"),
+    "iso_local": Parameters(zone="Beijing"),
 }
 CONTEXTS: Final = (None, "111", "114", "117", "414", "510", "511", "516", "553", "990", "1", "2", "?")
 GIVES: Final[dict[str, tuple[type, ...]]] = {
@@ -113,10 +116,26 @@ def _list(rng: Random) -> list[object]:
     return [rng.choice((None, _text(rng), _integer(rng), [], 1.5, True)) for _ in range(rng.randint(0, 4))]
 
 
+def _float(rng: Random) -> float:
+    return rng.choice((rng.uniform(-1e6, 1e6), 5e-324, 1.7e308, float("nan"), float("-inf"), -0.0))
+
+
+def _structure(rng: Random) -> dict[str, object]:
+    """A decimal with its own scale, more or less."""
+    value = base64.b64encode(rng.randbytes(rng.randint(0, 20))).decode()
+    parts: dict[str, object] = {
+        "scale": rng.choice((rng.randint(-40, 40), _integer(rng), None, "2", True)),
+        "value": rng.choice((value, _text(rng), None)),
+    }
+    return {name: part for name, part in parts.items() if rng.random() < 0.9}
+
+
 VALUES: Final[dict[type, Callable[[Random], Any]]] = {
     str: _text,
     int: _integer,
     list: _list,
+    float: _float,
+    dict: _structure,
     bool: lambda rng: rng.random() < 0.5,
 }
 

@@ -94,10 +94,12 @@ def test_every_form_of_a_local_time_is_one_instant(local: datetime) -> None:
     [
         ("decimal_bytes", {"scale": "2"}, "?"),
         ("decimal_bytes", {"scale": "2"}, ""),
+        ("decimal_bytes", {"scale": "2"}, "A" * 1372),
         ("scaled_decimal", {}, {"scale": MOST_SCALE + 1, "value": "AQ=="}),
         ("scaled_decimal", {}, {"scale": True, "value": "AQ=="}),
         ("scaled_decimal", {}, {"value": "AQ=="}),
         ("scaled_decimal", {}, {"scale": 1, "value": None}),
+        ("decimal_number", {}, float("inf")),
         ("unsigned", {}, 2**64),
         ("bits", {}, "////////////"),
         ("bits", {}, "*"),
