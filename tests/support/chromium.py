@@ -80,9 +80,9 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, script: str, seconds: float = 120.0) -> None:
-        """Wait until an expression is true."""
+        """Wait until an expression is true; one that fails, as on a page that is not there yet, is not."""
         deadline = time.monotonic() + seconds
-        while not self.ask(script):
+        while not self.ask(f"(() => {{ try {{ return {script} }} catch {{ return false }} }})()"):
             assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {script}"
             time.sleep(0.05)
 
