@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from connectors.errors import TransientError
 from connectors.feeds import Catalog
@@ -28,7 +28,7 @@ def department(request: pytest.FixtureRequest, stack: LocalStack) -> Iterator[tu
     address = stack.dsn("postgres")
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {database}".encode())
-    dsn = make_conninfo(address, dbname=database)
+    dsn = urlsplit(address)._replace(path=f"/{database}").geturl()
     schema.create(dsn, name)
     yield name, dsn
     with psycopg.connect(address, autocommit=True) as connection:
