@@ -30,7 +30,10 @@ NOT_COMPARED = {
         "a timestamp with zone before Christ", "an interval",
         "a point", "bits",
     },
-    "mariadb": {"zero dates in columns that may be null", "a zero date in a column that may not be null is its default"},
+    "mariadb": {
+        "zero dates in columns that may be null",
+        "a zero date in a column that may not be null is its default",
+    },
 }  # fmt: skip
 """Cases with values that Debezium gives a form of its own, or none that is faithful."""
 
