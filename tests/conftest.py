@@ -22,6 +22,7 @@ settings.register_profile("renkou", deadline=None, suppress_health_check=[Health
 settings.load_profile("renkou")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a module in one worker, and all that use the shared stack, so that there is one."""
     for item in items:
