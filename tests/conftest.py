@@ -1,6 +1,6 @@
 """One stack for all tests that need one: real PostgreSQL, Kafka, Connect and registry, started when first asked for.
 
-`make test` runs two workers side by side: while a stack waits for its services, the other tests run.
+`make test` runs two workers side by side, a module in one of them: while a stack waits for its services, others run.
 """
 
 from __future__ import annotations
@@ -20,14 +20,6 @@ LOG_LINES = 25
 # How long a busy machine takes to make an example says nothing about the code.
 settings.register_profile("renkou", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("renkou")
-
-
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module in one worker, and all that use the shared stack, so that there is one."""
-    for item in items:
-        shared = "stack" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("stack" if shared else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")
