@@ -6,7 +6,6 @@ text, times adaptive. Moments are compared as such: snapshots and changes spell 
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +19,20 @@ from connectors.errors import TerminalError, TransientError
 from connectors.feeds.feed import Feed
 from connectors.mariadb import connect
 from monitoring.reconcile.source import INCOMPARABLE, STATEMENT_SECONDS, Chunk, SourceRow, normalized
+from monitoring.reconcile.spelling import (
+    EPOCH,
+    EPOCH_DAY,
+    MILLISECOND_DIGITS,
+    base64_text,
+    days,
+    incomparable,
+    micros,
+    millis,
+)
 
 KEYS_A_READ: Final = 500
 """Rows that are asked for by key at once: the statement has a condition for each."""
 
-_EPOCH_DAY: Final = dt.date(1970, 1, 1)
-_EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock without a zone
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
-_MILLISECOND_DIGITS: Final = 3
 
 _DECODERS: Final[Mapping[int, Callable[[str], Any]]] = {
     **dict.fromkeys(
@@ -63,25 +68,6 @@ class _Column(NamedTuple):
     precision: int | None
 
 
-def _days(text: str) -> Any:
-    try:
-        return (dt.date.fromisoformat(text) - _EPOCH_DAY).days
-    except ValueError:
-        return INCOMPARABLE  # 0000-00-00
-
-
-def _micros(text: str) -> Any:
-    try:
-        return (dt.datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
-    except ValueError:
-        return INCOMPARABLE
-
-
-def _millis(text: str) -> Any:
-    value = _micros(text)
-    return value if value is INCOMPARABLE else value // 1000
-
-
 def _zoned(text: str) -> Any:
     try:
         moment = dt.datetime.fromisoformat(text)
@@ -97,46 +83,38 @@ def _clock(text: str) -> Any:
     return -micros if text.startswith("-") else micros
 
 
-def _base64(data: bytes | str) -> str:
-    return base64.b64encode(data if isinstance(data, bytes) else data.encode()).decode()
-
-
 def _bool(data: bytes) -> bool:
     return data != b"\0"
 
 
 def _bits(data: bytes) -> str:
-    return _base64(data[::-1])  # Debezium has the lowest byte first
+    return base64_text(data[::-1])  # Debezium has the lowest byte first
 
 
 def _signed(value: int) -> int:
     return value - (1 << 64) if value >= 1 << 63 else value
 
 
-def _incomparable(value: Any) -> Any:
-    return INCOMPARABLE
-
-
 def _conversion(column: _Column) -> Convert | None:
     """Return the function from the driver's value to Debezium's; None where they are the same."""
-    coarse = (column.precision or 0) <= _MILLISECOND_DIGITS
+    coarse = (column.precision or 0) <= MILLISECOND_DIGITS
     match column.kind:
         case "date":
-            return _days
+            return days
         case "datetime":
-            return _millis if coarse else _micros
+            return millis if coarse else micros
         case "timestamp":
             return _zoned
         case "time":
             return _clock
         case "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob":
-            return _base64
+            return base64_text
         case "bit":
             return _bool if column.declared == "bit(1)" else _bits
         case "bigint" if "unsigned" in column.declared:
             return _signed
         case "geometry" | "point" | "linestring" | "polygon":
-            return _incomparable
+            return incomparable
     return None
 
 
@@ -276,10 +254,10 @@ def _sql_value(column: _Column, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         match column.kind:
             case "date":
-                return (_EPOCH_DAY + dt.timedelta(days=value)).isoformat()
+                return (EPOCH_DAY + dt.timedelta(days=value)).isoformat()
             case "datetime":
-                coarse = (column.precision or 0) <= _MILLISECOND_DIGITS
-                return (_EPOCH + dt.timedelta(microseconds=value * 1000 if coarse else value)).isoformat(" ")
+                coarse = (column.precision or 0) <= MILLISECOND_DIGITS
+                return (EPOCH + dt.timedelta(microseconds=value * 1000 if coarse else value)).isoformat(" ")
     return value
 
 

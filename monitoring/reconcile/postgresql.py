@@ -6,7 +6,6 @@ decimals as text, times adaptive, everything else in PostgreSQL's own spelling.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import json
 import math
@@ -28,16 +27,23 @@ from monitoring.reconcile.source import (
     SourceRow,
     normalized,
 )
+from monitoring.reconcile.spelling import (
+    EPOCH,
+    EPOCH_DAY,
+    MICROSECOND,
+    MILLISECOND_DIGITS,
+    base64_text,
+    days,
+    incomparable,
+    micros,
+    millis,
+)
 
 CONNECT_SECONDS: Final = 10
 
 KEYS_A_READ: Final = 1000
 """Rows that are asked for by key at once."""
 
-_EPOCH_DAY: Final = dt.date(1970, 1, 1)
-_EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock without a zone
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
-_MILLISECOND_DIGITS: Final = 3
 _NATIVE: Final = frozenset(("int2", "int4", "int8", "oid", "bool", "float4", "float8", "bytea"))
 """Types whose values the driver gives as numbers, booleans and bytes; all others are read as PostgreSQL's text."""
 
@@ -67,30 +73,9 @@ class _Column(NamedTuple):
 Convert = Callable[[Any], Any]
 
 
-def _days(text: str) -> Any:
-    try:
-        return (dt.date.fromisoformat(text) - _EPOCH_DAY).days
-    except ValueError:
-        return INCOMPARABLE  # infinity, years before 1 or after 9999
-
-
-def _micros(text: str) -> Any:
-    try:
-        return (dt.datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
-    except ValueError:
-        return INCOMPARABLE
-
-
-def _millis(text: str) -> Any:
-    value = _micros(text)
-    return value if value is INCOMPARABLE else value // 1000
-
-
 def _time_micros(text: str) -> Any:
     try:
-        return (
-            dt.datetime.combine(dt.date(1970, 1, 1), dt.time.fromisoformat(text)) - _EPOCH
-        ) // _MICROSECOND
+        return (dt.datetime.combine(dt.date(1970, 1, 1), dt.time.fromisoformat(text)) - EPOCH) // MICROSECOND
     except ValueError:
         return INCOMPARABLE  # 24:00:00
 
@@ -117,22 +102,14 @@ def _finite(value: float) -> Any:
     return value if math.isfinite(value) else INCOMPARABLE
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _incomparable(value: Any) -> Any:
-    return INCOMPARABLE
-
-
 def _conversion(kind: str, precision: int | None) -> Convert | None:
     """Return the function from the driver's value to Debezium's; None where they are the same."""
-    coarse = precision is not None and precision <= _MILLISECOND_DIGITS
+    coarse = precision is not None and precision <= MILLISECOND_DIGITS
     match kind:
         case "date":
-            return _days
+            return days
         case "timestamp":
-            return _millis if coarse else _micros
+            return millis if coarse else micros
         case "timestamptz":
             return _zoned
         case "time":
@@ -140,14 +117,14 @@ def _conversion(kind: str, precision: int | None) -> Convert | None:
         case "numeric":
             return _not_a_number
         case "bytea":
-            return _base64
+            return base64_text
         case "float4" | "float8":
             return _finite
         # No feed of the register has one of these; Debezium's forms of them are its own.
         case (
             "interval" | "timetz" | "money" | "bit" | "varbit" | "hstore" | "point" | "geometry" | "geography"
         ):
-            return _incomparable
+            return incomparable
     return None
 
 
@@ -338,10 +315,10 @@ def _sql_text(column: _Column, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         match column.kind:
             case "date":
-                return (_EPOCH_DAY + dt.timedelta(days=value)).isoformat()
+                return (EPOCH_DAY + dt.timedelta(days=value)).isoformat()
             case "timestamp":
-                coarse = column.precision is not None and column.precision <= _MILLISECOND_DIGITS
-                return (_EPOCH + dt.timedelta(microseconds=value * 1000 if coarse else value)).isoformat()
+                coarse = column.precision is not None and column.precision <= MILLISECOND_DIGITS
+                return (EPOCH + dt.timedelta(microseconds=value * 1000 if coarse else value)).isoformat()
     return str(value)
 
 
