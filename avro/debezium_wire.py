@@ -327,7 +327,7 @@ def _double(value: float) -> float | str:
 def _single(value: float) -> float | str:
     """A number of 32 bits is in JSON the shortest decimal that names it, 1.1 and not 1.100000023841858."""
     if isfinite(value):
-        for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+        for digits in range(_FEWEST_DIGITS, _MOST_DIGITS + 1):
             shorter = float(f"{value:.{digits}g}")
             if _FLOAT.unpack(_FLOAT.pack(shorter))[0] == value:
                 return shorter

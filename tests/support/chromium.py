@@ -37,6 +37,8 @@ class Browser:
         self._write = write
         self._read = read
         self._rest = b""
+        self._waiting = select.poll()  # unlike select(), for descriptors of any number
+        self._waiting.register(read, select.POLLIN | select.POLLHUP)
         self._number = 0
         self.events: list[dict[str, Any]] = []
         target = self.call("Target.createTarget", {"url": "about:blank"}, None)["targetId"]
@@ -62,7 +64,7 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            ready, _, _ = select.select([self._read], [], [], PATIENCE)
+            ready = self._waiting.poll(PATIENCE * 1000)
             assert ready, f"the browser does not answer within {PATIENCE:.0f} s"
             part = os.read(self._read, 1 << 16)
             assert part, "the browser has ended"

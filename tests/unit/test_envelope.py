@@ -12,7 +12,7 @@ from struct import Struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from avro.change import Change, Op, RawEvent
@@ -328,6 +328,7 @@ def floats_as_avro(kind: str, value: float) -> Any:
 SOURCE_FIELDS = ("name", "schema", "table", "sequence", "lsn", "ts_ms")
 
 
+@example(100.4076156616211)  # needs all nine digits
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_floats_of_32_bits_are_their_shortest_decimals(value: float) -> None:
     found = floats_as_avro("float", value)
