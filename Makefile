@@ -39,10 +39,10 @@ faults: $(VENV)/.ready ## Kill every process of a loaded hub, seeded, and compar
 	@$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
 
 fuzz: $(VENV)/.ready ## Feed a million hostile values to every normalizer, seeded; some minutes
-	@$(BIN)/python -m pytest -m long tests/fuzz $(ARGS)
+	@$(BIN)/python -m pytest --hypothesis-profile search -m long tests/fuzz $(ARGS)
 
 long: $(VENV)/.ready ## Run the long versions of seeded suites that need no stack: a hundred kills of a writing store
-	@$(BIN)/python -m pytest -m long tests/unit $(ARGS)
+	@$(BIN)/python -m pytest --hypothesis-profile search -m long tests/unit $(ARGS)
 
 capture-envelopes: $(VENV)/.ready ## Capture the envelope suite again from real databases; some minutes
 	@$(BIN)/python -m tests.envelope.capture $(ARGS)
