@@ -1,8 +1,8 @@
 """A record: a change normalized against its feed's Avro schema, and what else travels in ``renkou.records``.
 
-The log carries three kinds of entries: records, marks and (from the review's first day on) decisions. The linker
-needs a record's header and mentions only; they are the first fields of every feed's Avro schema, so that a reader
-can stop after them (`avro.codec`).
+The log carries three kinds of entries: records, marks and stewards' decisions. The linker needs
+a record's header and mentions only; they are the first fields of every feed's Avro schema, so that a reader can stop
+after them (`avro.codec`).
 """
 
 from __future__ import annotations
@@ -159,6 +159,56 @@ class Mark(msgspec.Struct, frozen=True):
     source_time: int
 
 
+class MentionPlace(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """Where a mention stands: the row, the role in it, and which of several in that role."""
+
+    department: str
+    table: str
+    key: str
+    role: str
+    ordinal: int = 0
+
+    @property
+    def feed(self) -> str:
+        """``<department>.<table>``."""
+        return f"{self.department}.{self.table}"
+
+
+class DecisionKind(StrEnum):
+    """What a steward says of two mentions: they are one person, or they are not."""
+
+    MUST_LINK = "must_link"
+    CANNOT_LINK = "cannot_link"
+
+
+class Decision(msgspec.Struct, frozen=True, array_like=True):
+    """A steward's answer about two mentions, an entry of the log. The same id again replaces it, when newer.
+
+    ``overrides`` names the constraints that the author knows of and sets aside (`linkage.decisions.OVERRIDES`).
+    ``decided_at`` and ``revoked_at`` are microseconds since 1970; a decision that is revoked has no effect.
+    """
+
+    decision_id: str
+    kind: DecisionKind
+    left: MentionPlace
+    right: MentionPlace
+    author: str
+    reason: str
+    decided_at: int
+    overrides: tuple[str, ...] = ()
+    revoked_by: str | None = None
+    revoke_reason: str | None = None
+    revoked_at: int | None = None
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Orders the states of one decision: what is revoked stays so until it is decided anew, later."""
+        return max(self.decided_at, self.revoked_at or 0), 0 if self.revoked_at is None else 1
+
+
+LogValue = Record | Mark | Decision
+"""What an entry of ``renkou.records`` holds."""
+
 OPEN: Final = "open"
 REPLAYED: Final = "replayed"
 DISCARDED: Final = "discarded"
@@ -201,3 +251,8 @@ def log_key(feed: str, key: str) -> bytes:
 def mark_key(mark: Mark) -> bytes:
     """Return the key of a mark; the newest mark of a kind is the one that compaction keeps."""
     return f"mark|{mark.kind}|{mark.feed or mark.department}".encode()
+
+
+def decision_key(decision_id: str) -> bytes:
+    """Return the key of a decision: its newest state is the one that compaction keeps."""
+    return f"decision|{decision_id}".encode()

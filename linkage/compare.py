@@ -17,12 +17,7 @@ from linkage.features import KIND_MASK, Kind
 from linkage.graph import Node
 from linkage.id_number import distance
 from linkage.names import NameComparer, NameLevel
-from linkage.weights import UNIT, Weight, Weights
-
-APART: Final = -1000 * UNIT
-"""The score of two that a constraint keeps apart whatever else is equal: two different valid numbers."""
-TOGETHER: Final = 1000 * UNIT
-"""The score of two that a steward's decision joins."""
+from linkage.weights import APART, Weight, Weights
 
 _REGION_AND_BIRTH: Final = 14
 _BIRTH: Final = slice(6, 14)

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from avro.normalize.text import squeeze
-from avro.record import Mark, MarkKind, Mention, Record
+from avro.record import Decision, LogValue, Mark, MarkKind, Mention, MentionPlace, Record
 from avro.version import log_version
 from linkage.errors import OffsetError
 from linkage.features import features_of
@@ -44,7 +44,7 @@ class LogEntry(NamedTuple):
     """An entry of ``renkou.records`` at its offset."""
 
     offset: int
-    value: Record | Mark
+    value: LogValue
 
 
 class Engine:
@@ -102,11 +102,14 @@ class Engine:
                 outcome = self._record(step, value)
                 step.finish(log_version(self.epoch, offset), outputs)
                 outputs.append(Disposition(offset, value.feed, outcome))
-            else:
+            elif isinstance(value, Mark):
                 if value.kind is MarkKind.TRUNCATE:
                     self._truncate(step, value)
                 step.finish(log_version(self.epoch, offset), outputs)
                 outputs.append(PassedMark(value))
+            else:
+                self._decide(step, value)
+                step.finish(log_version(self.epoch, offset), outputs)
             self.state.offset = offset + 1
         return outputs
 
@@ -149,6 +152,8 @@ class Engine:
         version, next_key = record.version, record.next_key
         if row is None:
             feed.deleted[record.key] = version
+            if next_key is not None and next_key != record.key and feed.version_of(next_key) < version:
+                self._rename(step, feed, record.key, next_key)
         elif next_key is None or next_key == record.key or feed.version_of(next_key) >= version:
             self._drop(step, row)
             feed.deleted[record.key] = version
@@ -177,6 +182,8 @@ class Engine:
         moved = feed.rows.get(previous_key)
         if moved is not None:
             self._move(step, moved, record.key)
+        else:
+            self._rename(step, feed, previous_key, record.key)
         feed.deleted[previous_key] = record.version
         return moved
 
@@ -190,6 +197,36 @@ class Engine:
         for row in [row for row in feed.rows.values() if row.version < mark.version]:
             self._drop(step, row)
         feed.deleted = {key: version for key, version in feed.deleted.items() if version >= mark.version}
+
+    def _decide(self, step: Step, decision: Decision) -> None:
+        """Take in a decision or its revocation; one that is known in this or a newer state changes nothing."""
+        concerned = self.state.decisions.put(decision)
+        if concerned is not None:
+            step.decide(decision.decision_id)
+            self._isolate(step, concerned)
+
+    def _isolate(self, step: Step, places: set[MentionPlace]) -> None:
+        """Have mentions compared again as the decisions about them now want it: each on its own, or shared again."""
+        book, graph = self.state.decisions, self.state.graph
+        for place in sorted(places):
+            step.reconsider(place)
+            mention = self.state.at(place)
+            if mention is None:
+                continue
+            if mention.node.decided and book.binds(place):
+                graph.touch(mention.node)
+                step.leave(mention.node)
+                continue
+            features = mention.features()
+            graph.remove(mention, mention.node, features)
+            step.leave(mention.node)
+            self.state.add(mention)
+            step.join(mention)
+
+    def _rename(self, step: Step, feed: FeedState, key: str, new: str) -> None:
+        """Let the decisions about the row's mentions follow it to its new key."""
+        if len(self.state.decisions):
+            self._isolate(step, self.state.decisions.rename(feed.department, feed.table, key, new))
 
     def _drop(self, step: Step, row: RowState) -> None:
         del row.feed.rows[row.key]
@@ -205,8 +242,10 @@ class Engine:
             step.leave(mention.node)
         del row.feed.rows[row.key]
         row.feed.deleted.pop(key, None)
+        former = row.key
         row.key = key
         row.feed.rows[key] = row
+        self._rename(step, row.feed, former, key)
 
     def _merge(self, step: Step, row: RowState, record: Record) -> None:
         """Bring the row's mentions up to the record's. Of two in one role and ordinal the last counts."""
@@ -249,7 +288,7 @@ class Engine:
             else:
                 graph.remove(stored, node, before)
                 step.leave(node)
-                stored.node = graph.add(stored, after, alone=False)
+                stored.node = graph.add(stored, after, alone=node.decided)
                 step.join(stored)
         step.renew(stored)
 

@@ -14,7 +14,7 @@ their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -42,14 +42,28 @@ class Node:
 
     ``tokens`` counts the mentions that have each token. ``edges`` are the scores of pairs that may be one
     person or must not. ``birth`` (days since 1970-01-01), ``month`` (yyyyMM) and ``sex`` are stated or in the
-    number. ``shared``: further mentions of the same core belong here.
+    number. ``shared``: further mentions of the same core belong here. ``decided``: a steward's decision is about
+    its only mention.
     """
 
-    __slots__ = ("birth", "core", "edges", "keys", "members", "month", "numbers", "sex", "shared", "tokens")
+    __slots__ = (
+        "birth",
+        "core",
+        "decided",
+        "edges",
+        "keys",
+        "members",
+        "month",
+        "numbers",
+        "sex",
+        "shared",
+        "tokens",
+    )
 
     def __init__(self, core: Core, shared: bool) -> None:
         self.core = core
         self.shared = shared
+        self.decided = False
         self.members: list[MentionState] = []
         self.tokens: dict[int, int] = {}
         self.edges: dict[Node, int] = {}
@@ -106,13 +120,18 @@ def kin_tokens(number: str) -> tuple[int, int, int]:
     )
 
 
+Verdicts = Callable[[Node], Iterable[tuple[Node, Callable[[int], int]]]]
+"""From a decided node to those that standing decisions name with it, and what becomes of the pair's score."""
+
+
 class Graph:
     """The nodes and their edges, brought up to date by `settle` after mentions were added and removed."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, verdicts: Verdicts) -> None:
         # The scorer compares nodes, so its module needs this one.
         from linkage.compare import Scorer
 
+        self._verdicts = verdicts
         self.hot: set[int] = set()
         self.hot_numbers: set[str] = set()
         self.scorer = Scorer(weights, self.hot)
@@ -129,6 +148,7 @@ class Graph:
         node = None if alone or not core.number else self._find(core)
         if node is None:
             node = Node(core, shared=bool(core.number) and not alone)
+            node.decided = alone
             self.node_count += 1
             for number in node.numbers:
                 self._add_number(number, node)
@@ -187,6 +207,10 @@ class Graph:
                 value = score(node, other)
                 if keep(value, node, other):
                     found[other] = value
+            if node.decided:
+                for other, decide in self._verdicts(node):
+                    if other not in done and other is not node:
+                        found[other] = decide(score(node, other))
             for other in [other for other in edges if other not in found and other not in done]:
                 del edges[other]
                 del other.edges[node]

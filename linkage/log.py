@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from avro.record import Finding, Mark, MarkKind, Mention, Record
+from avro.record import Decision, Finding, LogValue, Mark, MarkKind, Mention, Record
 from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.engine import ID_NUMBER, LogEntry
@@ -46,12 +46,22 @@ class LoggedMark(msgspec.Struct, array_like=True, tag=1, gc=False):
     source_time: int
 
 
+class LoggedDecision(msgspec.Struct, array_like=True, tag=2, gc=False):
+    """A steward's decision."""
+
+    offset: int
+    decision: Decision
+
+
+Logged = LoggedRecord | LoggedMark | LoggedDecision
+
+
 class Batch(msgspec.Struct, array_like=True, tag=0, gc=False):
     """Entries that were applied together. ``published`` is the offset below which all outputs were
     durable."""
 
     published: int
-    entries: tuple[LoggedRecord | LoggedMark, ...]
+    entries: tuple[Logged, ...]
 
 
 class AuthorityChange(msgspec.Struct, array_like=True, tag=1, gc=False):
@@ -71,7 +81,9 @@ def batch_of(published: int, entries: Sequence[LogEntry]) -> Batch:
     return Batch(published, tuple([_logged(offset, value) for offset, value in entries]))
 
 
-def _logged(offset: int, value: Record | Mark) -> LoggedRecord | LoggedMark:
+def _logged(offset: int, value: LogValue) -> Logged:
+    if isinstance(value, Decision):
+        return LoggedDecision(offset, value)
     if isinstance(value, Mark):
         version = to_bytes(value.version)
         return LoggedMark(offset, value.kind, value.department, value.feed, version, value.source_time)
@@ -102,7 +114,9 @@ def entries_of(batch: Batch) -> list[LogEntry]:
     return [LogEntry(entry.offset, _restored(entry)) for entry in batch.entries]
 
 
-def _restored(entry: LoggedRecord | LoggedMark) -> Record | Mark:
+def _restored(entry: Logged) -> LogValue:
+    if isinstance(entry, LoggedDecision):
+        return entry.decision
     version = from_bytes(entry.version)
     if isinstance(entry, LoggedMark):
         return Mark(entry.kind, entry.department, entry.feed, version, entry.source_time)

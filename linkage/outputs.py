@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from avro.record import PERSON_ELEMENTS, Mark
+from avro.record import PERSON_ELEMENTS, Decision, Mark, MentionPlace
 from avro.version import to_bytes
 
 Value = str | int | None
@@ -98,6 +98,97 @@ class PersonChange(msgspec.Struct, frozen=True, gc=False):
         return fields
 
 
+class PersonIdChange(msgspec.Struct, frozen=True, gc=False):
+    """What has become of a person id: issued, merged or retired. Without any personal data."""
+
+    person_id: str
+    state: str
+    merged_into: str | None
+    split_from: str | None
+    version: int
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the fields of ``PersonId.avsc``."""
+        return {
+            "person_id": self.person_id,
+            "state": self.state,
+            "merged_into": self.merged_into,
+            "split_from": self.split_from,
+            "version": to_bytes(self.version),
+        }
+
+
+class DecisionChange(msgspec.Struct, frozen=True, gc=False):
+    """What a steward's decision has led to. ``left`` and ``right`` are where the two mentions stand now.
+
+    ``conflict`` says why it is contradicted (`linkage.decisions.Conflict`), ``contradicts`` by which decision.
+    """
+
+    decision: Decision
+    state: str
+    conflict: str
+    contradicts: str | None
+    left: MentionPlace
+    right: MentionPlace
+    version: int
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the fields of ``DecisionEffect.avsc``."""
+        decision = self.decision
+        return {
+            "decision_id": decision.decision_id,
+            "kind": decision.kind,
+            "left": place_fields(self.left),
+            "right": place_fields(self.right),
+            "state": self.state,
+            "conflict": self.conflict,
+            "contradicts": self.contradicts,
+            "author": decision.author,
+            "reason": decision.reason,
+            "decided_at": decision.decided_at,
+            "overrides": list(decision.overrides),
+            "revoked_by": decision.revoked_by,
+            "revoke_reason": decision.revoke_reason,
+            "revoked_at": decision.revoked_at,
+            "version": to_bytes(self.version),
+        }
+
+
+class ReviewChange(msgspec.Struct, frozen=True, gc=False):
+    """A pair for a human to decide, or that there is nothing left to decide (`linkage.reviews`)."""
+
+    review_id: str
+    left: MentionPlace
+    right: MentionPlace
+    left_person: str
+    right_person: str
+    score: float
+    harm: float
+    reason: str
+    state: str
+    version: int
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the fields of ``Review.avsc``."""
+        return {
+            "review_id": self.review_id,
+            "left": place_fields(self.left),
+            "right": place_fields(self.right),
+            "left_person": self.left_person,
+            "right_person": self.right_person,
+            "score": self.score,
+            "harm": self.harm,
+            "reason": self.reason,
+            "state": self.state,
+            "version": to_bytes(self.version),
+        }
+
+
+def place_fields(place: MentionPlace) -> dict[str, Any]:
+    """Return the fields of ``MentionPlace.avsc``."""
+    return {name: getattr(place, name) for name in place.__struct_fields__}
+
+
 class PassedMark(msgspec.Struct, frozen=True):
     """A mark of the log, after everything before it has had its effect."""
 
@@ -112,7 +203,9 @@ class Disposition(msgspec.Struct, frozen=True, gc=False):
     outcome: str
 
 
-Output = IdentityChange | PersonChange | PassedMark | Disposition
+Output = (
+    IdentityChange | PersonChange | PersonIdChange | DecisionChange | ReviewChange | PassedMark | Disposition
+)
 
 
 def format_person_id(number: int) -> str:

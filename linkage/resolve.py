@@ -9,15 +9,29 @@ never given twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Final
 
+from avro.record import DecisionKind, MentionPlace
 from linkage.clusters import partition
+from linkage.decisions import Conflict, DecisionState, Held, Published
 from linkage.golden import digest_of, golden_record
 from linkage.graph import Node
-from linkage.outputs import NO_VALUES, IdentityChange, Output, PersonChange, PersonState, format_person_id
+from linkage.outputs import (
+    NO_VALUES,
+    DecisionChange,
+    IdentityChange,
+    Output,
+    PersonChange,
+    PersonIdChange,
+    PersonState,
+    ReviewChange,
+    format_person_id,
+)
+from linkage.reviews import Review, ReviewState
 from linkage.state import LinkState, MentionState, PersonEntry, Rule
+from linkage.weights import TOGETHER
 
 _by_serial: Final = attrgetter("serial")
 _by_number: Final = attrgetter("number")
@@ -31,10 +45,24 @@ Slot = tuple[str, str, str, int]
 class Step:
     """The work on one log entry: collects what the entry touches, then `finish` settles it."""
 
-    __slots__ = ("_announced", "_joined", "_left", "_removed", "_renewed", "_state", "_vacated")
+    __slots__ = (
+        "_announced",
+        "_decided",
+        "_issued",
+        "_joined",
+        "_left",
+        "_reclustered",
+        "_removed",
+        "_renewed",
+        "_state",
+        "_vacated",
+    )
 
     def __init__(self, state: LinkState) -> None:
         self._state = state
+        self._decided: dict[str, None] = {}
+        self._issued: list[PersonEntry] = []
+        self._reclustered: dict[int, None] = {}
         # Dictionaries as ordered sets: iteration in the order of the entry, never of hashes.
         self._joined: dict[int, MentionState] = {}
         self._left: dict[Node, None] = {}
@@ -60,8 +88,19 @@ class Step:
         self._announced[mention.serial] = mention
         self._renewed[mention.serial] = mention
 
+    def decide(self, decision_id: str) -> None:
+        """The decision is new, or another: what it leads to is put out."""
+        self._decided[decision_id] = None
+
+    def reconsider(self, place: MentionPlace) -> None:
+        """What the decisions about a mention lead to may differ."""
+        for held in self._state.decisions.at(place):
+            self._decided[held.decision.decision_id] = None
+
     def vacate(self, mention: MentionState) -> None:
         """The mention leaves the slot that it has at this moment."""
+        if mention.node.decided:
+            self.reconsider(mention.place)
         self._vacated[mention.row.feed.name, mention.row.key, mention.role, mention.ordinal] = mention
 
     def remove(self, mention: MentionState) -> None:
@@ -110,6 +149,18 @@ class Step:
             if digest != person.digest:
                 person.digest = digest
                 outputs.append(_active(person, values, provenance, version))
+        for person in self._issued:
+            outputs.append(_issued(person, version))
+        for person in sorted(ended, key=_by_number):
+            outputs.append(self._ended_id(person, version))
+        if self._decided:
+            self._put_decisions(version, outputs)
+        touched = self._reclustered
+        for person in (*dirty.values(), *ended):
+            if person.number in state.reviews:
+                touched[person.number] = None
+        if touched:
+            self._put_reviews(touched, version, outputs)
 
     def _newcomer(self, mention: MentionState) -> PersonEntry | None:
         """Return the person whom a new mention joins without a change for anybody else, None when that is not sure.
@@ -143,6 +194,7 @@ class Step:
                 (person,) = persons or (self._new_person(()),)
                 assert person is not None
                 self._give(person, clusters[0], changed, dirty)
+                self._reclustered[person.number] = None
                 return
         if len(clusters) > 1:
             clusters.sort(key=lambda cluster: min([mention.serial for mention in cluster]))
@@ -175,6 +227,7 @@ class Step:
                     self._state.merged[one] = person.number
                     ended.append(before[one])
             self._give(person, cluster, changed, dirty)
+            self._reclustered[person.number] = None
         ended += [person for number, person in before.items() if number not in oldest]
         for person in ended:
             del self._state.persons[person.number]
@@ -192,6 +245,7 @@ class Step:
         clusters: list[list[MentionState]] = []
         known: set[PersonEntry] = set()
         waiting = list(nodes)
+        decisions = len(self._state.decisions) > 0
         for mention in self._removed.values():
             if mention.person is not None and mention.person not in known:
                 known.add(mention.person)
@@ -202,6 +256,10 @@ class Step:
             for group in partition(graph.component(start, seen), graph.scorer):
                 cluster = [mention for node in group for mention in node.members]
                 clusters.append(cluster)
+                if decisions:
+                    for node in group:
+                        if node.decided:
+                            self.reconsider(node.members[0].place)
                 self._set_rules(group, cluster, changed)
                 for mention in cluster:
                     person = mention.person
@@ -230,6 +288,10 @@ class Step:
         for node in group:
             number = node.core.number or node.core.doubtful
             rule = Rule.ID_NUMBER if number and counts[number] > 1 else Rule.EVIDENCE
+            if node.decided and any(
+                value >= TOGETHER and other in group for other, value in node.edges.items()
+            ):
+                rule = Rule.DECISION
             for mention in node.members:
                 self._set_rule(mention, rule, changed)
 
@@ -262,7 +324,51 @@ class Step:
         person = PersonEntry(self._state.next_person, None if parent is None else parent.number)
         self._state.next_person += 1
         self._state.persons[person.number] = person
+        self._issued.append(person)
         return person
+
+    def _put_decisions(self, version: int, outputs: list[Output]) -> None:
+        """Put out the decisions that have come into or gone out of force, or whose mentions stand elsewhere."""
+        book = self._state.decisions
+        for decision_id in sorted(self._decided):
+            held = book.get(decision_id)
+            assert held is not None
+            now = self._effect(held)
+            if now != held.published:
+                held.published = now
+                outputs.append(_decision(held, now, version))
+
+    def _effect(self, held: Held) -> Published:
+        decision = held.decision
+        state, conflict = DecisionState.IN_FORCE, ""
+        left, right = self._state.at(held.left), self._state.at(held.right)
+        if decision.revoked_at is not None:
+            state = DecisionState.REVOKED
+        elif held.contradicts is not None:
+            state, conflict = DecisionState.CONTRADICTED, Conflict.ANOTHER_DECISION
+            if held.contradicts == decision.decision_id:
+                conflict = Conflict.ONE_MENTION
+        elif left is None or right is None:
+            state = DecisionState.WAITING
+        elif (left.person is right.person) != (decision.kind is DecisionKind.MUST_LINK):
+            state, conflict = DecisionState.CONTRADICTED, _obstacle(left, right)
+        return Published(state, conflict, held.left, held.right, held.contradicts)
+
+    def _put_reviews(self, persons: Iterable[int], version: int, outputs: list[Output]) -> None:
+        """Put out the reviews that are new, changed or closed."""
+        state = self._state
+        gone, new = state.reviews.renew(persons, state)
+        found = [(review, ReviewState.OPEN) for review in new]
+        for review in gone:
+            decided = any(verdict.other == review.right for verdict in state.decisions.verdicts(review.left))
+            found.append((review, ReviewState.DECIDED if decided else ReviewState.WITHDRAWN))
+        for review, reached in sorted(found, key=_by_review) if len(found) > 1 else found:
+            outputs.append(_review(review, reached, version))
+
+    def _ended_id(self, person: PersonEntry, version: int) -> PersonIdChange:
+        into = self._state.merged.get(person.number)
+        state = PersonState.RETIRED if into is None else PersonState.MERGED
+        return _id_change(person, state, into, version)
 
     def _put_vacated(self, version: int, outputs: list[Output]) -> None:
         for (feed, key, role, ordinal), mention in self._vacated.items():
@@ -281,6 +387,58 @@ class Step:
             mention_count=0,
             version=version,
         )
+
+
+def _issued(person: PersonEntry, version: int) -> PersonIdChange:
+    return _id_change(person, PersonState.ACTIVE, None, version)
+
+
+def _id_change(person: PersonEntry, state: PersonState, into: int | None, version: int) -> PersonIdChange:
+    return PersonIdChange(
+        person_id=format_person_id(person.number),
+        state=state,
+        merged_into=None if into is None else format_person_id(into),
+        split_from=None if person.split_from is None else format_person_id(person.split_from),
+        version=version,
+    )
+
+
+def _obstacle(left: MentionState, right: MentionState) -> Conflict:
+    """Return what keeps two apart though a decision joins them."""
+    one, other = _own_numbers(left), _own_numbers(right)
+    if one and other and not one & other:
+        return Conflict.DIFFERENT_NUMBERS
+    return Conflict.KEPT_APART
+
+
+def _own_numbers(mention: MentionState) -> set[str]:
+    assert mention.person is not None
+    return {other.node.core.number for other in mention.person.mentions} - {""}
+
+
+def _decision(held: Held, now: Published, version: int) -> DecisionChange:
+    return DecisionChange(
+        held.decision, now.state, now.conflict, now.contradicts, now.left, now.right, version
+    )
+
+
+def _by_review(item: tuple[Review, ReviewState]) -> str:
+    return item[0].review_id
+
+
+def _review(review: Review, state: ReviewState, version: int) -> ReviewChange:
+    return ReviewChange(
+        review_id=review.review_id,
+        left=review.left,
+        right=review.right,
+        left_person=format_person_id(review.left_person),
+        right_person=format_person_id(review.right_person),
+        score=review.score,
+        harm=review.harm,
+        reason=review.reason,
+        state=state,
+        version=version,
+    )
 
 
 def _active(

@@ -12,15 +12,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from avro.record import PERSON_ELEMENTS
+from avro.record import PERSON_ELEMENTS, Decision, MentionPlace
 from avro.version import from_bytes, to_bytes
 from linkage import frames
+from linkage.decisions import Held, Published
 from linkage.errors import StateIncompatibleError
 from linkage.log import damaged
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
 from linkage.weights import tables_digest
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised when the files change in a way that older ones cannot be read, or when older logs would link
 otherwise."""
 
@@ -90,7 +91,11 @@ class _End(msgspec.Struct, array_like=True, tag=6):
     mentions: int
 
 
-_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End
+class _Decisions(msgspec.Struct, array_like=True, tag=7):
+    decisions: tuple[tuple[Decision, MentionPlace, MentionPlace, Published], ...]
+
+
+_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
@@ -148,6 +153,8 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Persons(tuple([(person.number, person.split_from, person.digest) for person in persons]))
     for merged in _chunks(list(state.merged.items())):
         yield _Merged(tuple(merged))
+    for decisions in _chunks(list(state.decisions)):
+        yield _Decisions(tuple([_saved_decision(held) for held in decisions]))
     for feed in state.feeds.values():
         yield _Feed(feed.name, None if feed.truncated < 0 else to_bytes(feed.truncated))
         for deleted in _chunks(list(feed.deleted.items())):
@@ -174,6 +181,11 @@ def _parts(state: LinkState) -> Iterator[_Part]:
 def _chunks(items: list[_Item]) -> Iterator[list[_Item]]:
     for start in range(0, len(items), _CHUNK):
         yield items[start : start + _CHUNK]
+
+
+def _saved_decision(held: Held) -> tuple[Decision, MentionPlace, MentionPlace, Published]:
+    assert held.published is not None
+    return held.decision, held.left, held.right, held.published
 
 
 def _saved(mention: MentionState) -> _Mention:
@@ -207,7 +219,9 @@ def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
             raise damaged(path) from error
     if not whole:
         raise damaged(path)
+    state.decisions.weigh_all()
     state.graph.settle()
+    state.reviews.renew(state.persons, state)
     return state
 
 
@@ -227,6 +241,9 @@ def _restore(state: LinkState, part: _Part) -> bool:
                 person.digest = digest
         case _Merged():
             state.merged.update(part.merged)
+        case _Decisions():
+            for decision, left, right, published in part.decisions:
+                state.decisions.restore(decision, left, right, published)
         case _Feed():
             feed = state.feed(part.name)
             if part.truncated is not None:

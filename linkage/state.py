@@ -7,14 +7,15 @@ differ in it. What a mention says is kept packed, and read when its golden recor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
 import msgspec
 
-from avro.record import EVIDENCE, PERSON_ELEMENTS, Mention
+from avro.record import EVIDENCE, PERSON_ELEMENTS, Mention, MentionPlace
+from linkage.decisions import DecisionBook
 from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
 from linkage.graph import Graph, Node
@@ -43,12 +44,14 @@ unpack: Final = msgspec.msgpack.Decoder(Mention).decode
 class Rule(StrEnum):
     """Why a mention is in its person, in short; `linkage.why` has the evidence.
 
-    ``id_number``: another mention there has the same number. ``evidence``: linked without that.
-    ``only_mention``: the person has no other. ``kept_apart``: nor has it, though others have its number.
+    ``id_number``: another mention there has the same number. ``evidence``: linked without that. ``decision``: a
+    steward says so. ``only_mention``: the person has no other. ``kept_apart``: nor has it, though others have its
+    number.
     """
 
     ID_NUMBER = "id_number"
     EVIDENCE = "evidence"
+    DECISION = "decision"
     ONLY_MENTION = "only_mention"
     KEPT_APART = "kept_apart"
 
@@ -140,6 +143,12 @@ class MentionState:
         self.person: PersonEntry | None = None
         self.rule = Rule.ONLY_MENTION
 
+    @property
+    def place(self) -> MentionPlace:
+        """Where the mention stands now."""
+        feed = self.row.feed
+        return MentionPlace(feed.department, feed.table, self.row.key, self.role, self.ordinal)
+
     def read(self) -> Mention:
         """Return what the mention says."""
         return unpack(self.packed)
@@ -173,7 +182,8 @@ class LinkState:
     def __init__(self, authority: Authority, weights: Weights | None = None) -> None:
         check_authority(authority)
         self.authority = authority
-        self.graph = Graph(weights or default_weights())
+        self.decisions = DecisionBook()
+        self.graph = Graph(weights or default_weights(), self._verdicts)
         self.offset = 0
         self.next_person = 1
         self.next_serial = 1
@@ -183,6 +193,10 @@ class LinkState:
         self.persons: dict[int, PersonEntry] = {}
         self.merged: dict[int, int] = {}
         self.mention_count = 0
+        # Reviews are found in the state, so their module needs this one.
+        from linkage.reviews import ReviewBook
+
+        self.reviews = ReviewBook()
 
     def use_authority(self, authority: Authority) -> None:
         """Go on with another authority: with the next entry all golden records are made again by it.
@@ -211,7 +225,19 @@ class LinkState:
 
     def add(self, mention: MentionState) -> None:
         """Bring a mention that has no node into the graph."""
-        mention.node = self.graph.add(mention, mention.features(), alone=False)
+        alone = len(self.decisions) > 0 and self.decisions.binds(mention.place)
+        mention.node = self.graph.add(mention, mention.features(), alone=alone)
+
+    def at(self, place: MentionPlace) -> MentionState | None:
+        """Return the live mention at a place, None when there is none."""
+        return self.mention(place.feed, place.key, place.role, place.ordinal)
+
+    def _verdicts(self, node: Node) -> Iterator[tuple[Node, Callable[[int], int]]]:
+        for mention in node.members:
+            for verdict in self.decisions.verdicts(mention.place):
+                other = self.at(verdict.other)
+                if other is not None:
+                    yield other.node, verdict.score
 
     def mention(self, feed: str, key: str, role: str, ordinal: int) -> MentionState | None:
         """Return a live mention, None when there is none."""

@@ -25,6 +25,10 @@ from linkage.errors import WeightsError
 
 UNIT: Final = 256
 """Parts of a bit that a score is counted in."""
+APART: Final = -1000 * UNIT
+"""The score of two that a constraint keeps apart whatever else is equal: two different valid numbers."""
+TOGETHER: Final = 1000 * UNIT
+"""The score of two that a steward's decision joins."""
 
 TABLES: Final = Path(__file__).parent / "tables"
 DEFAULT: Final = "weights.csv"

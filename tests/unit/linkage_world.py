@@ -17,7 +17,7 @@ from typing import Any
 import networkx
 from hypothesis import strategies as st
 
-from avro.record import PERSON_ELEMENTS, Finding, Kin, Mark, MarkKind, Mention, Record
+from avro.record import PERSON_ELEMENTS, Finding, Kin, LogValue, Mark, MarkKind, Mention, Record
 from linkage.clusters import partition
 from linkage.compare import Scorer
 from linkage.engine import Engine, LogEntry, refused_number
@@ -84,7 +84,7 @@ def truncate(feed: str, version: int) -> Mark:
     return Mark(MarkKind.TRUNCATE, feed.partition(".")[0], feed, version, 0)
 
 
-def numbered(values: Iterable[Record | Mark], start: int = 0) -> list[LogEntry]:
+def numbered(values: Iterable[LogValue], start: int = 0) -> list[LogEntry]:
     """Return the values as a log with a gap after each third entry, as compaction leaves them."""
     return [LogEntry(start + index + index // 3, value) for index, value in enumerate(values)]
 

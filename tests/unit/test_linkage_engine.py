@@ -17,7 +17,15 @@ from avro.version import from_bytes, log_version
 from linkage.engine import Engine, LogEntry
 from linkage.errors import AuthorityError, OffsetError
 from linkage.graph import MOST
-from linkage.outputs import Disposition, IdentityChange, Output, PassedMark, PersonChange
+from linkage.outputs import (
+    Disposition,
+    IdentityChange,
+    Output,
+    PassedMark,
+    PersonChange,
+    PersonIdChange,
+    ReviewChange,
+)
 from tests.unit.linkage_world import (
     AUTHORITY,
     BAD_NUMBER,
@@ -46,10 +54,12 @@ def encoded(outputs: Sequence[Output]) -> list[bytes]:
     codecs = {
         "IdentityChange": DatumCodec(shared_schema("Identity")),
         "PersonChange": DatumCodec(shared_schema("Person")),
+        "PersonIdChange": DatumCodec(shared_schema("PersonId")),
+        "ReviewChange": DatumCodec(shared_schema("Review")),
     }
     result = []
     for output in outputs:
-        if isinstance(output, IdentityChange | PersonChange):
+        if isinstance(output, IdentityChange | PersonChange | PersonIdChange | ReviewChange):
             result.append(codecs[type(output).__name__].encode(output.to_avro()))
         elif isinstance(output, PassedMark):
             result.append(b"mark" + str(output.mark).encode())
@@ -162,7 +172,7 @@ def test_one_output_for_each_identity_and_person_of_an_entry(source: Source) -> 
         dispositions = [o for o in outputs if isinstance(o, Disposition)]
         assert len(dispositions) == isinstance(entry.value, Record)
         for output in outputs:
-            if isinstance(output, IdentityChange | PersonChange):
+            if isinstance(output, IdentityChange | PersonChange | PersonIdChange | ReviewChange):
                 assert output.version == log_version(1, entry.offset)
 
 
@@ -534,8 +544,8 @@ def test_outputs_fit_their_schemas() -> None:
     log = Log()
     outputs = log(record(POLICE, '{"id":"1"}', 1, WANG, mention(role="mother", id_number=NUMBERS[1])))
     for output in outputs:
-        if isinstance(output, IdentityChange | PersonChange):
-            codec = DatumCodec(shared_schema("Identity" if isinstance(output, IdentityChange) else "Person"))
+        if isinstance(output, IdentityChange | PersonChange | PersonIdChange | ReviewChange):
+            codec = DatumCodec(shared_schema(type(output).__name__.removesuffix("Change")))
             fields = output.to_avro()
             assert codec.decode(codec.encode(fields)) == fields
             assert set(fields) == {part["name"] for part in codec.schema["fields"]}
