@@ -21,7 +21,7 @@ demo: $(VENV)/.ready ## Run the whole hub here and watch it; Ctrl-C ends it
 	@$(BIN)/renkou demo $(ARGS)
 
 test: $(VENV)/.ready system-packages lint ## Run linter, type checker and all tests, the real stack included
-	@$(BIN)/python -m pytest -m 'not long' -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m 'not long' -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.ready ## Run linter, formatter's check and type checker
 	@$(BIN)/ruff check .

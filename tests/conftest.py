@@ -1,6 +1,7 @@
 """One stack for all tests that need one: real PostgreSQL, Kafka, Connect and registry, started when first asked for.
 
-`make test` runs two workers side by side, a module in one of them: while a stack waits for its services, others run.
+`make test` runs workers side by side. All that starts services runs in one of them, first of all: the shared stack is
+started once, and while it waits, the others have the processors.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from connectors.stack import LocalStack
 
 LOG_LINES = 25
+SERVICES = ("tests/stack/", "tests/faults/", "tests/browser/")
+"""Where the tests are that start services."""
 
 # How long a busy machine takes to make an example says nothing about the code. `make test` tries the same examples
 # each time, so that it is red for a change and not by chance; the long targets search on (profile "search").
@@ -55,3 +60,21 @@ def pytest_runtest_makereport(
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
             report.sections.append((f"{log.parent.parent.name}/{log.name}", "\n".join(lines)))
     return report
+
+
+class OneStack(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a worker a module at a time, and all that starts services to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "services" if nodeid.startswith(SERVICES) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
+    """Make `--dist loadscope` mean a module, not a class, and one scope of all services."""
+    return OneStack(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: the services' tests, in their own order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SERVICES))
