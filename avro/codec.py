@@ -20,7 +20,17 @@ from avro import version as versions
 from avro._plan import plan
 from avro.compiled import Conversion, Native, Reader, Writer, compile_reader, compile_writer, malformed
 from avro.errors import SchemaError
-from avro.record import Finding, Kin, Mark, MarkKind, Mention, Record
+from avro.record import (
+    Decision,
+    DecisionKind,
+    Finding,
+    Kin,
+    Mark,
+    MarkKind,
+    Mention,
+    MentionPlace,
+    Record,
+)
 from avro.schema import SCHEMA_FOLDER, Schema, full_name, header_of, plain, record_schema, shared_schema
 
 
@@ -190,3 +200,28 @@ class MarkCodec:
         if end != len(datum):
             raise malformed(full_name(self.schema))
         return mark
+
+
+class DecisionCodec:
+    """Stewards' decisions in the log."""
+
+    def __init__(self) -> None:
+        self.schema = shared_schema("Decision")
+        schema, name = plain(self.schema), full_name(self.schema)
+        natives = {
+            name: Native(Decision, conversions={"kind": Conversion(str, DecisionKind)}),
+            "renkou.MentionPlace": Native(MentionPlace),
+        }
+        self._write, self._read = compile_writer(schema, natives), compile_reader(schema, natives)
+
+    def encode(self, decision: Decision) -> bytes:
+        """Return the datum of ``decision``. Raises ValueError or TypeError when a value does not fit."""
+        return self._write(decision)
+
+    def decode(self, datum: bytes) -> Decision:
+        """Return the decision. Raises DecodeError."""
+        decision: Decision
+        decision, end = self._read(datum, 0)
+        if end != len(datum):
+            raise malformed(full_name(self.schema))
+        return decision

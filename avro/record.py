@@ -159,7 +159,7 @@ class Mark(msgspec.Struct, frozen=True):
     source_time: int
 
 
-class MentionPlace(msgspec.Struct, frozen=True, order=True, array_like=True):
+class MentionPlace(msgspec.Struct, frozen=True, order=True):
     """Where a mention stands: the row, the role in it, and which of several in that role."""
 
     department: str
@@ -181,7 +181,7 @@ class DecisionKind(StrEnum):
     CANNOT_LINK = "cannot_link"
 
 
-class Decision(msgspec.Struct, frozen=True, array_like=True):
+class Decision(msgspec.Struct, frozen=True):
     """A steward's answer about two mentions, an entry of the log. The same id again replaces it, when newer.
 
     ``overrides`` names the constraints that the author knows of and sets aside (`linkage.decisions.OVERRIDES`).

@@ -22,6 +22,9 @@ from connectors.errors import TerminalError, TransientError
 RECORDS: Final = "renkou.records"
 IDENTITIES: Final = "renkou.identities"
 PERSONS: Final = "renkou.persons"
+PERSON_IDS: Final = "renkou.person-ids"
+DECISIONS: Final = "renkou.decisions"
+REVIEWS: Final = "renkou.reviews"
 DEAD_LETTERS: Final = "renkou.dead-letters"
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -97,6 +100,9 @@ def hub_topics() -> tuple[TopicSpec, ...]:
         TopicSpec(RECORDS, settings=compacted),
         TopicSpec(IDENTITIES, settings=compacted),
         TopicSpec(PERSONS, settings=compacted),
+        TopicSpec(PERSON_IDS, settings=compacted),
+        TopicSpec(DECISIONS, settings=compacted),
+        TopicSpec(REVIEWS, settings=compacted),
         TopicSpec(DEAD_LETTERS, settings=forever),
     )
 

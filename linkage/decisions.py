@@ -117,14 +117,19 @@ class DecisionBook:
         """Return the decision of that id, None when there is none."""
         return self._held.get(decision_id)
 
+    def knows(self, decision: Decision) -> bool:
+        """Say whether the same or a newer state of the decision is known: putting it would change nothing."""
+        known = self._held.get(decision.decision_id)
+        return known is not None and known.decision.version >= decision.version
+
     def put(self, decision: Decision) -> set[MentionPlace] | None:
         """Take in a decision or its revocation; return the mentions whom it can concern.
 
         None when the same or a newer state of it is known: nothing changes then.
         """
-        known = self._held.get(decision.decision_id)
-        if known is not None and known.decision.version >= decision.version:
+        if self.knows(decision):
             return None
+        known = self._held.get(decision.decision_id)
         concerned: set[MentionPlace] = set()
         held = Held(decision)
         if known is not None:

@@ -38,5 +38,10 @@ class LinkerClosedError(LinkageError):
     """The linker is not open, or cannot go on after a failure: open it anew."""
 
 
+class DecisionError(LinkageError):
+    """A steward's decision is not one: it is about no two mentions, or contradicts what stands. Terminal until it is
+    mended, or what it contradicts is revoked."""
+
+
 class WeightsError(LinkageError):
     """A table of weights cannot be read: terminal until it is mended."""

@@ -41,6 +41,7 @@ UNKNOWN_COLUMNS: Final = Gauge(
 RETRIES: Final = Counter(
     "renkou_retries", "Attempts that failed for a transient reason and were repeated.", ["stage"]
 )
+REVIEWS: Final = Gauge("renkou_open_reviews", "Pairs that linking leaves to a human.")
 PERSONS: Final = Gauge("renkou_linked_persons", "Active persons in the linker's state.")
 MENTIONS: Final = Gauge("renkou_linked_mentions", "Live mentions in the linker's state.")
 VERIFIED_ROWS: Final = Counter(

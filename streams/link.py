@@ -12,7 +12,16 @@ from typing import Any, Final
 from avro.record import mark_key as key_of_mark
 from linkage.durable import DurableLinker
 from linkage.engine import LogEntry
-from linkage.outputs import Disposition, IdentityChange, Output, PassedMark, PersonChange
+from linkage.outputs import (
+    DecisionChange,
+    Disposition,
+    IdentityChange,
+    Output,
+    PassedMark,
+    PersonChange,
+    PersonIdChange,
+    ReviewChange,
+)
 from monitoring import metrics
 from streams import topics
 from streams.producer import Producer
@@ -23,7 +32,7 @@ APPLY_SIZE: Final = 1000
 
 
 class LinkAgent:
-    """Reads chunks of ``renkou.records`` and writes ``renkou.identities`` and ``renkou.persons``."""
+    """Reads chunks of ``renkou.records`` and writes what `linkage` says of them (`linkage.outputs`)."""
 
     def __init__(self, linker: DurableLinker, schemas: TopicSchemas, producer: Producer) -> None:
         self._linker = linker
@@ -47,6 +56,7 @@ class LinkAgent:
         self._linker.checkpoint()
         metrics.PERSONS.set(self._linker.engine.person_count)
         metrics.MENTIONS.set(self._linker.engine.mention_count)
+        metrics.REVIEWS.set(self._linker.engine.state.reviews.count)
 
     def _entries(self, messages: Iterable[Any]) -> Iterable[LogEntry]:
         for message in messages:
@@ -64,12 +74,26 @@ class LinkAgent:
                 case PersonChange():
                     datum = self._schemas.person.encode(output.to_avro())
                     send(topics.PERSONS, output.person_id.encode(), self._schemas.frame_person(datum))
+                case PersonIdChange() | DecisionChange() | ReviewChange():
+                    topic, key = linked(output)
+                    send(topic, key.encode(), self._schemas.frame_linked(topic, output.to_avro()))
                 case PassedMark(mark=mark):
                     send(topics.IDENTITIES, key_of_mark(mark), self._schemas.frame_mark(mark))
                 case Disposition(feed=feed, outcome=outcome):
                     counts[feed, outcome] = counts.get((feed, outcome), 0) + 1
         for (feed, outcome), count in counts.items():
             metrics.CHANGES.labels("link", feed, outcome).inc(count)
+
+
+def linked(change: PersonIdChange | DecisionChange | ReviewChange) -> tuple[str, str]:
+    """Return the topic that a change goes to, and its key there."""
+    match change:
+        case PersonIdChange(person_id=person_id):
+            return topics.PERSON_IDS, person_id
+        case DecisionChange(decision=decision):
+            return topics.DECISIONS, decision.decision_id
+        case ReviewChange(review_id=review_id):
+            return topics.REVIEWS, review_id
 
 
 def identity_key(change: IdentityChange) -> bytes:

@@ -24,21 +24,32 @@ from avro.codec import DatumCodec
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.kcat import read_line
-from avro.record import DeadLetter, Mark, Record
+from avro.record import DeadLetter, Decision, LogValue, Mark
 from avro.schema import shared_schema
 from connectors.clickhouse import Batch, Store, open_store
 from connectors.errors import TerminalError
 from connectors.feeds import Catalog
 from linkage.durable import DurableLinker
 from linkage.engine import LogEntry
-from linkage.outputs import Disposition, IdentityChange, Output, PersonChange
+from linkage.outputs import (
+    DecisionChange,
+    Disposition,
+    IdentityChange,
+    Output,
+    PersonChange,
+    PersonIdChange,
+    ReviewChange,
+)
+from streams import topics
+from streams.decisions import decision_in
+from streams.link import linked
 from streams.normalize import Normalizer, Recorded
 from streams.settings import Settings
 from streams.sink import feed_tables
 
 STEP: Final = 2000
 """Lines a step: two batches for the store and one fsync each."""
-
+Outcome = Recorded | Mark | Decision | DeadLetter | Ignored
 
 REPLAY_STAGE: Final = "replay"
 """Where a dead letter stopped that was no message at all."""
@@ -93,6 +104,7 @@ class Replay:
         self._normalizer = Normalizer(catalog, EnvelopeDecoder(None))
         self._identities = DatumCodec(shared_schema("Identity"))
         self._persons = DatumCodec(shared_schema("Person"))
+        self._linked = {name: DatumCodec(shared_schema(name)) for name in topics.LINKED.values()}
         self._store: Store = open_store(settings.data / "store", "", feed_tables(catalog))
         self._linker = DurableLinker(
             settings.data / "link", epoch=settings.epoch, authority=catalog.authority()
@@ -106,7 +118,7 @@ class Replay:
 
     def run(
         self,
-        events: Iterable[RawEvent | DeadLetter],
+        events: Iterable[RawEvent | DeadLetter | Decision],
         *,
         progress: Callable[[int], None] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
@@ -132,13 +144,20 @@ class Replay:
         self._linker.close()
         self._store.close()
 
-    def _step(self, events: Sequence[RawEvent | DeadLetter], summary: Summary) -> None:
+    def _outcomes(self, event: RawEvent | DeadLetter | Decision) -> Sequence[Outcome]:
+        if not isinstance(event, RawEvent):
+            return [event]
+        if event.place.topic == topics.RECORDS:
+            return [decision_in(event)]
+        return self._normalizer.process(event)
+
+    def _step(self, events: Sequence[RawEvent | DeadLetter | Decision], summary: Summary) -> None:
         batch = Batch()
-        log: list[Record | Mark] = []
+        log: list[LogValue] = []
         newest: dict[str, int] = {}
         for event in events:
             summary.read += 1
-            outcomes = [event] if isinstance(event, DeadLetter) else self._normalizer.process(event)
+            outcomes = self._outcomes(event)
             for outcome in outcomes:
                 match outcome:
                     case Recorded(record=record, datum=datum):
@@ -152,6 +171,12 @@ class Replay:
                     case Mark():
                         batch.add_mark(outcome)
                         log.append(outcome)
+                    case Decision():
+                        if self._linker.engine.state.decisions.knows(outcome):
+                            summary.superseded += 1
+                        else:
+                            summary.records += 1
+                            log.append(outcome)
                     case DeadLetter():
                         batch.add_dead_letter(outcome)
                         self._on_dead_letter(outcome)
@@ -186,6 +211,9 @@ class Replay:
                 batch.add_identity(self._identities.encode(output.to_avro()))
             elif isinstance(output, PersonChange):
                 batch.add_person(self._persons.encode(output.to_avro()))
+            elif isinstance(output, PersonIdChange | DecisionChange | ReviewChange):
+                name = topics.LINKED[linked(output)[0]]
+                batch.add_linked(name, self._linked[name].encode(output.to_avro()))
         now = time.time_ns() // 1000
         for department, frontier in (frontiers or {}).items():
             for stage in ("captured", "normalized", "linked", "queryable"):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
 import fastavro
 
-from avro.codec import DatumCodec, MarkCodec, RecordCodec
+from avro.codec import DatumCodec, DecisionCodec, MarkCodec, RecordCodec
 from avro.errors import DecodeError, SchemaError
-from avro.record import Mark, Record
+from avro.record import Decision, Mark, Record
 from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
 from avro.schema import Schema, full_name, plain, shared_schema
 from connectors.feeds import Catalog
@@ -60,6 +60,13 @@ class TopicSchemas:
             self._feed_ids[feed.id] = schema_id
         self._marks = MarkCodec()
         self._mark_id = registry.register(subject(topics.RECORDS, self._marks.schema), self._marks.schema)
+        self._decisions = DecisionCodec()
+        decision = self._decisions.schema
+        self._decision_id = registry.register(subject(topics.RECORDS, decision), decision)
+        self._linked: dict[str, tuple[DatumCodec, int]] = {}
+        for topic, name in topics.LINKED.items():
+            schema = shared_schema(name)
+            self._linked[topic] = DatumCodec(schema), registry.register(subject(topic, schema), schema)
         self.identity = DatumCodec(shared_schema("Identity"))
         self.person = DatumCodec(shared_schema("Person"))
         self._identity_id = registry.register(
@@ -75,6 +82,15 @@ class TopicSchemas:
         """Return the value of a mark."""
         return frame(self._mark_id, self._marks.encode(mark))
 
+    def frame_decision(self, decision: Decision) -> bytes:
+        """Return the value of a decision in ``renkou.records``."""
+        return frame(self._decision_id, self._decisions.encode(decision))
+
+    def frame_linked(self, topic: str, fields: Mapping[str, object]) -> bytes:
+        """Return a value of one of `streams.topics.LINKED`."""
+        codec, schema_id = self._linked[topic]
+        return frame(schema_id, codec.encode(fields))
+
     def frame_identity(self, datum: bytes) -> bytes:
         """Return the value of an identity in ``renkou.identities``."""
         return frame(self._identity_id, datum)
@@ -83,12 +99,14 @@ class TopicSchemas:
         """Return the value of a person in ``renkou.persons``."""
         return frame(self._person_id, datum)
 
-    def read_log(self, message: bytes) -> LogRecord | Mark:
+    def read_log(self, message: bytes) -> LogRecord | Mark | Decision:
         """Return an entry of ``renkou.records``. Raises DecodeError, SchemaError."""
         schema_id = self._id(message)
         datum = message[WIRE_HEADER:]
         if schema_id == self._mark_id:
             return self._marks.decode(datum)
+        if schema_id == self._decision_id:
+            return self._decisions.decode(datum)
         codec = self._codecs.get(schema_id)
         if codec is None:
             older = self._older.get(schema_id)
@@ -117,6 +135,10 @@ class TopicSchemas:
     def read_person(self, message: bytes) -> bytes:
         """Return the datum of a person."""
         return self._expect(self._id(message), self._person_id, message, topics.PERSONS)
+
+    def read_linked(self, topic: str, message: bytes) -> bytes:
+        """Return the datum of a value of one of `streams.topics.LINKED`."""
+        return self._expect(self._id(message), self._linked[topic][1], message, topic)
 
     @staticmethod
     def _id(message: bytes) -> int:

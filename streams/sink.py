@@ -111,7 +111,7 @@ class SinkAgent:
                     self._board.stored[department] += 1
                     if not record.snapshot:
                         latencies.append((department, record.source_time))
-                else:
+                elif isinstance(entry, Mark):
                     self._mark(batch, entry)
         elif topic == topics.IDENTITIES:
             for message in chunk:
@@ -123,6 +123,9 @@ class SinkAgent:
         elif topic == topics.PERSONS:
             for message in chunk:
                 batch.add_person(self._schemas.read_person(message.value))
+        elif topic in topics.LINKED:
+            for message in chunk:
+                batch.add_linked(topics.LINKED[topic], self._schemas.read_linked(topic, message.value))
         elif topic == topics.DEAD_LETTERS:
             for message in chunk:
                 batch.add_dead_letter(read_dead_letter(message.key, message.value, message.headers))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from connectors.captured import topic_prefix
-from connectors.topics import DEAD_LETTERS, IDENTITIES, PERSONS, RECORDS
+from connectors.topics import DEAD_LETTERS, DECISIONS, IDENTITIES, PERSON_IDS, PERSONS, RECORDS, REVIEWS
 
 NORMALIZE_GROUP: Final = "renkou-normalize"
 LINK_GROUP: Final = "renkou-link"
 STORE_GROUP: Final = "renkou-store"
+
+LINKED: Final = {PERSON_IDS: "PersonId", DECISIONS: "DecisionEffect", REVIEWS: "Review"}
+"""What the linker says beside identities and persons: topics with the schemas of their values."""
 
 
 def heartbeat(department: str) -> str:
@@ -19,11 +22,15 @@ def heartbeat(department: str) -> str:
 
 __all__ = [
     "DEAD_LETTERS",
+    "DECISIONS",
     "IDENTITIES",
+    "LINKED",
     "LINK_GROUP",
     "NORMALIZE_GROUP",
     "PERSONS",
+    "PERSON_IDS",
     "RECORDS",
+    "REVIEWS",
     "STORE_GROUP",
     "heartbeat",
 ]

@@ -75,6 +75,7 @@ class Batch:
         self.truncations: dict[str, Mark] = {}
         self.identities: list[bytes] = []
         self.persons: list[bytes] = []
+        self.linked: dict[str, list[bytes]] = {}
         self.dead_letters: list[bytes] = []
         self._frontiers: dict[tuple[str, str], Frontier] = {}
         self._states: dict[str, SourceState] = {}
@@ -91,6 +92,10 @@ class Batch:
     def add_person(self, datum: bytes) -> None:
         """Add a datum of ``renkou.Person``: the person's row and one of its history."""
         self.persons.append(datum)
+
+    def add_linked(self, schema: str, datum: bytes) -> None:
+        """Add a datum of one of the linker's other schemas (`connectors.clickhouse.shared.LINKED`)."""
+        self.linked.setdefault(schema, []).append(datum)
 
     def add_dead_letter(self, letter: DeadLetter) -> None:
         """Add a dead letter in its state. One that is known in a newer state stays in it."""

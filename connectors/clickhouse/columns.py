@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from avro.elements import element_of
-from avro.schema import Schema
+from avro.schema import Schema, shared_type
 from connectors.clickhouse import titles
 from connectors.clickhouse.tables import Column
 from connectors.errors import StoreError
@@ -14,6 +14,9 @@ _LOW_CARDINALITY: Final = frozenset(
     {"department", "table", "role", "op", "topic", "stage", "rule", "state", "kind", "feed"}
 )
 """Columns of few different texts, whatever the schema they come from."""
+
+_KEYWORDS: Final = frozenset({"table"})
+"""Names of parts of tuples that ClickHouse quotes, since its grammar has them."""
 
 _PRIMITIVES: Final = {
     "string": "String",
@@ -31,6 +34,11 @@ _LOGICAL: Final = {
 }
 
 
+def _part(name: str) -> str:
+    """Return the name of a tuple's part as ``system.columns`` spells it."""
+    return f"`{name}`" if name in _KEYWORDS else name
+
+
 def column_type(schema: Any) -> str:
     """Return ClickHouse's spelling of the type that holds every value of an Avro type. Raises StoreError."""
     if isinstance(schema, list):
@@ -46,6 +54,8 @@ def column_type(schema: Any) -> str:
             return _PRIMITIVES[schema]
         if schema == "renkou.Version":
             return "UInt128"
+        if schema == "renkou.MentionPlace":  # written out where it is first named
+            return column_type(shared_type("MentionPlace"))
         raise StoreError(f"Avro type {schema} has no column type; write it out in the .avsc")
     kind = schema["type"]
     logical = schema.get("logicalType")
@@ -60,7 +70,7 @@ def column_type(schema: Any) -> str:
     if kind == "map":
         return f"Map(String, {column_type(schema['values'])})"
     if kind == "record":
-        parts = (f"{field['name']} {column_type(field['type'])}" for field in schema["fields"])
+        parts = (f"{_part(field['name'])} {column_type(field['type'])}" for field in schema["fields"])
         return f"Tuple({', '.join(parts)})"
     if kind == "enum":
         return "LowCardinality(String)"

@@ -139,6 +139,12 @@ PERSONS: Final = _from_schema(
 PERSON_HISTORY: Final = _from_schema(
     "person_history", shared_schema("Person"), ("person_id", "version"), deletes=False
 )
+PERSON_IDS: Final = _from_schema("person_ids", shared_schema("PersonId"), ("person_id",), deletes=False)
+DECISIONS: Final = _from_schema("decisions", shared_schema("DecisionEffect"), ("decision_id",), deletes=False)
+REVIEWS: Final = _from_schema("reviews", shared_schema("Review"), ("review_id",), deletes=False)
+LINKED: Final = {"PersonId": PERSON_IDS, "DecisionEffect": DECISIONS, "Review": REVIEWS}
+"""What the linker says beside identities and persons: schemas with their tables."""
+
 DEAD_LETTERS: Final = _from_schema(
     "dead_letters", DEAD_LETTER, ("topic", "partition", "offset"), deletes=False
 )
@@ -154,6 +160,9 @@ SHARED_TABLES: Final = (
     IDENTITIES,
     PERSONS,
     PERSON_HISTORY,
+    PERSON_IDS,
+    DECISIONS,
+    REVIEWS,
     DEAD_LETTERS,
     FRONTIERS,
     SOURCE_STATES,

@@ -29,6 +29,7 @@ from connectors.clickhouse.shared import (
     FRONTIER,
     FRONTIERS,
     IDENTITIES,
+    LINKED,
     MARKS,
     MENTIONS,
     PERSON_HISTORY,
@@ -98,6 +99,7 @@ class Writer:
         self._mentions = _load_of(MENTION_ROW, MENTIONS)
         self._identities = _load_of(shared_schema("Identity"), IDENTITIES)
         self._persons = _load_of(shared_schema("Person"), PERSONS, PERSON_HISTORY)
+        self._linked = {name: _load_of(shared_schema(name), table) for name, table in LINKED.items()}
         self._marks = _load_of(shared_schema("Mark"), MARKS)
         self._dead_letters = _load_of(DEAD_LETTER, DEAD_LETTERS)
         self._frontiers = _load_of(FRONTIER, FRONTIERS)
@@ -128,6 +130,8 @@ class Writer:
             self._truncate(mark, result)
         self._load(self._identities, batch.identities, result)
         self._load(self._persons, batch.persons, result)
+        for name, datums in batch.linked.items():
+            self._load(self._linked[name], datums, result)
         self._load(self._dead_letters, batch.dead_letters, result)
         # A mark that is stored says that its truncation is complete, a frontier that everything before it is
         # there.

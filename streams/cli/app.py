@@ -20,6 +20,7 @@ MODULES: Final = (
     "dead_letters",
     "gateway",
     "query",
+    "decide",
     "verify",
     "evaluate",
     "config",

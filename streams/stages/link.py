@@ -35,7 +35,7 @@ async def run(settings: Settings, catalog: Catalog) -> int:
     health.checks["broker"] = lambda: "the broker does not take messages" if producer.waiting else ""
 
     async def start() -> faust.App:
-        check_topics(settings.broker, [topics.RECORDS, topics.IDENTITIES, topics.PERSONS])
+        check_topics(settings.broker, [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, *topics.LINKED])
         schemas = await asyncio.to_thread(TopicSchemas, ConfluentRegistry(settings.registry), catalog)
         agent = LinkAgent(linker, schemas, producer)
         await asyncio.to_thread(agent.republish, recovered)

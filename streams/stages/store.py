@@ -46,7 +46,8 @@ async def run(settings: Settings, catalog: Catalog) -> int:
     process = Process("store", http, health)
     health.checks["store"] = lambda: board.sink_error
     heartbeats = {topics.heartbeat(department): department for department in department_names(catalog)}
-    inputs = [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, topics.DEAD_LETTERS, *heartbeats]
+    linked = [topics.IDENTITIES, topics.PERSONS, *topics.LINKED]
+    inputs = [topics.RECORDS, *linked, topics.DEAD_LETTERS, *heartbeats]
 
     async def start() -> faust.App:
         check_topics(settings.broker, inputs)
