@@ -36,6 +36,8 @@ from linkage.state import (
 from linkage.weights import Weights
 
 ID_NUMBER: Final = "id_number"
+DECISION: Final = "decision"
+"""Stands for the feed where what became of a decision is told."""
 _REFUSED: Final = ("id_checksum", "id_length", "id_extra_digit", "id_characters", "id_birth_date")
 """Findings of a number that may be another one with an error in it."""
 
@@ -108,8 +110,9 @@ class Engine:
                 step.finish(log_version(self.epoch, offset), outputs)
                 outputs.append(PassedMark(value))
             else:
-                self._decide(step, value)
+                outcome = self._decide(step, value)
                 step.finish(log_version(self.epoch, offset), outputs)
+                outputs.append(Disposition(offset, DECISION, outcome))
             self.state.offset = offset + 1
         return outputs
 
@@ -198,12 +201,14 @@ class Engine:
             self._drop(step, row)
         feed.deleted = {key: version for key, version in feed.deleted.items() if version >= mark.version}
 
-    def _decide(self, step: Step, decision: Decision) -> None:
+    def _decide(self, step: Step, decision: Decision) -> Outcome:
         """Take in a decision or its revocation; one that is known in this or a newer state changes nothing."""
         concerned = self.state.decisions.put(decision)
-        if concerned is not None:
-            step.decide(decision.decision_id)
-            self._isolate(step, concerned)
+        if concerned is None:
+            return Outcome.SUPERSEDED
+        step.decide(decision.decision_id)
+        self._isolate(step, concerned)
+        return Outcome.APPLIED
 
     def _isolate(self, step: Step, places: set[MentionPlace]) -> None:
         """Have mentions compared again as the decisions about them now want it: each on its own, or shared again."""

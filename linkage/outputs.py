@@ -196,7 +196,7 @@ class PassedMark(msgspec.Struct, frozen=True):
 
 
 class Disposition(msgspec.Struct, frozen=True, gc=False):
-    """What became of the record at ``offset`` of the log: for counting."""
+    """What became of the record, or decision, at ``offset`` of the log: for counting."""
 
     offset: int
     feed: str

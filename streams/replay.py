@@ -175,7 +175,6 @@ class Replay:
                         if self._linker.engine.state.decisions.knows(outcome):
                             summary.superseded += 1
                         else:
-                            summary.records += 1
                             log.append(outcome)
                     case DeadLetter():
                         batch.add_dead_letter(outcome)

@@ -16,7 +16,7 @@ from avro.record import Decision, DecisionKind, Mention, MentionPlace, Record
 from linkage.decisions import DecisionBook
 from linkage.durable import DurableLinker
 from linkage.engine import Engine, LogEntry
-from linkage.outputs import DecisionChange, Output, ReviewChange
+from linkage.outputs import DecisionChange, Disposition, Output, ReviewChange
 from tests.unit.linkage_world import (
     AUTHORITY,
     FEEDS,
@@ -96,7 +96,9 @@ def test_what_a_must_link_joins_its_revocation_parts() -> None:
     assert world.person(POLICE, "1") == world.person(HEALTH, "2")
     assert world.told("d") == ("in_force", "")
     assert {row.rule for row in world.tables.identities.values()} == {"decision"}
-    assert world.take(decision) == [], "a redelivery changes nothing"
+    (told,) = world.take(decision)
+    assert isinstance(told, Disposition)
+    assert told.outcome == "superseded", "a redelivery changes nothing"
     world.take(revoke(decision))
     assert world.person(POLICE, "1") != world.person(HEALTH, "2")
     assert world.told("d") == ("revoked", "")
