@@ -143,6 +143,9 @@ class Engine:
         feed.deleted.pop(record.key, None)
         if row is None:
             row = feed.rows[record.key] = RowState(feed, record.key, version, record.source_time)
+        elif record.source_time < row.source_time:
+            for mention in row.mentions:
+                step.turn(mention)
         row.version = version
         row.source_time = record.source_time
         row.placeholder = False
@@ -281,8 +284,8 @@ class Engine:
                 self._remove(step, stored)
 
     def _change(self, step: Step, stored: MentionState, mention: Mention, invalid: str) -> None:
-        packed = pack(mention)
-        if packed != stored.packed or invalid != stored.invalid:
+        packed, former = pack(mention), stored.packed
+        if packed != former or invalid != stored.invalid:
             graph, node = self.state.graph, stored.node
             before = stored.features()
             stored.packed, stored.invalid = packed, invalid
@@ -295,7 +298,7 @@ class Engine:
                 step.leave(node)
                 stored.node = graph.add(stored, after, alone=node.decided)
                 step.join(stored)
-        step.renew(stored)
+        step.renew(stored, former)
 
     def _remove(self, step: Step, mention: MentionState) -> None:
         self.state.graph.remove(mention, mention.node, mention.features())

@@ -16,7 +16,7 @@ from typing import Final
 from avro.record import DecisionKind, MentionPlace
 from linkage.clusters import partition
 from linkage.decisions import Conflict, DecisionState, Held, Published
-from linkage.golden import digest_of, golden_record
+from linkage.golden import REMEMBERED_FROM, Golden, digest_of
 from linkage.graph import Node
 from linkage.outputs import (
     NO_VALUES,
@@ -30,7 +30,7 @@ from linkage.outputs import (
     format_person_id,
 )
 from linkage.reviews import Review, ReviewState
-from linkage.state import LinkState, MentionState, PersonEntry, Rule
+from linkage.state import LinkState, MentionState, PersonEntry, Rule, values_of
 from linkage.weights import TOGETHER
 
 _by_serial: Final = attrgetter("serial")
@@ -46,6 +46,7 @@ class Step:
     """The work on one log entry: collects what the entry touches, then `finish` settles it."""
 
     __slots__ = (
+        "_added",
         "_announced",
         "_decided",
         "_issued",
@@ -67,7 +68,8 @@ class Step:
         self._joined: dict[int, MentionState] = {}
         self._left: dict[Node, None] = {}
         self._removed: dict[int, MentionState] = {}
-        self._renewed: dict[int, MentionState] = {}
+        self._renewed: dict[int, tuple[MentionState, bytes]] = {}
+        self._added: dict[PersonEntry, list[MentionState]] = {}
         self._announced: dict[int, MentionState] = {}
         self._vacated: dict[Slot, MentionState] = {}
 
@@ -79,14 +81,21 @@ class Step:
         """A mention left the node, or is at another place: who is there is to be found again."""
         self._left[node] = None
 
-    def renew(self, mention: MentionState) -> None:
-        """The mention's row has a new state: the golden record may differ."""
-        self._renewed[mention.serial] = mention
+    def renew(self, mention: MentionState, before: bytes) -> None:
+        """The mention's row has a new state, no older than the one in which it said ``before``: the golden record
+        may differ."""
+        self._renewed.setdefault(mention.serial, (mention, before))
 
     def announce(self, mention: MentionState) -> None:
         """The mention stands at another key: its identity is put out even if the person is the same."""
         self._announced[mention.serial] = mention
-        self._renewed[mention.serial] = mention
+        self.turn(mention)
+
+    def turn(self, mention: MentionState) -> None:
+        """The mention's row is elsewhere or older than it was: which value survives is to be found anew."""
+        if mention.person is not None:
+            mention.person.golden = None
+        self._renewed.setdefault(mention.serial, (mention, mention.packed))
 
     def decide(self, decision_id: str) -> None:
         """The decision is new, or another: what it leads to is put out."""
@@ -127,14 +136,17 @@ class Step:
             else:
                 mention.person = person
                 person.mentions.append(mention)
+                self._added.setdefault(person, []).append(mention)
                 changed[mention.serial] = mention
                 dirty[person.number] = person
         if nodes or self._removed:
             self._recluster(nodes, changed, dirty, ended)
-        for mention in self._renewed.values():
+        for mention, before in self._renewed.values():
             person = mention.person
             assert person is not None
             dirty[person.number] = person
+            if person.golden is not None and mention not in self._added.get(person, ()):
+                person.golden.renew(mention, values_of(before), person.mentions)
         if state.refresh:
             dirty = dict(state.persons)
             state.refresh = False
@@ -144,11 +156,12 @@ class Step:
         for person in sorted(ended, key=_by_number):
             outputs.append(self._ended(person, version))
         for person in sorted(dirty.values(), key=_by_number) if len(dirty) > 1 else dirty.values():
-            values, provenance = golden_record(person.mentions)
-            digest = digest_of(values, provenance, len(person.mentions))
+            golden = self._golden(person)
+            provenance = golden.provenance(person.mentions, state.feed_sets)
+            digest = digest_of(golden.best, provenance, len(person.mentions))
             if digest != person.digest:
                 person.digest = digest
-                outputs.append(_active(person, values, provenance, version))
+                outputs.append(_active(person, tuple(golden.best), provenance, version))
         for person in self._issued:
             outputs.append(_issued(person, version))
         for person in sorted(ended, key=_by_number):
@@ -161,6 +174,17 @@ class Step:
                 touched[person.number] = None
         if touched:
             self._put_reviews(touched, version, outputs)
+
+    def _golden(self, person: PersonEntry) -> Golden:
+        mentions = person.mentions
+        golden = person.golden
+        if golden is not None:
+            for mention in self._added.get(person, ()):
+                golden.add(mention, mentions)
+        else:
+            golden = Golden(mentions)
+        person.golden = golden if len(mentions) >= REMEMBERED_FROM else None
+        return golden
 
     def _newcomer(self, mention: MentionState) -> PersonEntry | None:
         """Return the person whom a new mention joins without a change for anybody else, None when that is not sure.
@@ -295,8 +319,8 @@ class Step:
             for mention in node.members:
                 self._set_rule(mention, rule, changed)
 
-    @staticmethod
     def _give(
+        self,
         person: PersonEntry,
         cluster: list[MentionState],
         changed: dict[int, MentionState],
@@ -307,6 +331,10 @@ class Step:
         if not others and len(cluster) == len(person.mentions):
             return
         dirty[person.number] = person
+        if len(cluster) == len(person.mentions) + len(others):
+            self._added.setdefault(person, []).extend(others)
+        else:
+            person.golden = None
         for mention in others:
             mention.person = person
             changed[mention.serial] = mention

@@ -18,6 +18,7 @@ from avro.record import EVIDENCE, PERSON_ELEMENTS, Mention, MentionPlace
 from linkage.decisions import DecisionBook
 from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
+from linkage.golden import FeedSets, Golden
 from linkage.graph import Graph, Node
 from linkage.outputs import Values
 from linkage.weights import Weights, default_weights
@@ -39,6 +40,12 @@ _element_values: Final = attrgetter(*PERSON_ELEMENTS)
 
 pack: Final = msgspec.msgpack.Encoder().encode
 unpack: Final = msgspec.msgpack.Decoder(Mention).decode
+
+
+def values_of(packed: bytes) -> Values:
+    """Return the values of a person's elements in a packed mention."""
+    values: Values = _element_values(_unpack_elements(packed))
+    return values
 
 
 class Rule(StrEnum):
@@ -72,14 +79,16 @@ NEVER: Final = -1
 class Origin:
     """A feed as golden records see it: for each element of a person how much it is trusted, 0 the most.
 
-    Never changed, and equal to none but itself: another authority makes other origins.
+    ``bit`` stands for it in sets of feeds; it means nothing outside of this process. Never changed, and equal to
+    none but itself: another authority makes other origins.
     """
 
-    __slots__ = ("name", "ranks")
+    __slots__ = ("bit", "name", "ranks")
 
-    def __init__(self, name: str, ranks: tuple[int, ...]) -> None:
+    def __init__(self, name: str, ranks: tuple[int, ...], bit: int) -> None:
         self.name = name
         self.ranks = ranks
+        self.bit = bit
 
 
 class FeedState:
@@ -155,8 +164,7 @@ class MentionState:
 
     def values(self) -> Values:
         """Return the values of a person's elements."""
-        values: Values = _element_values(_unpack_elements(self.packed))
-        return values
+        return values_of(self.packed)
 
     def features(self) -> Features:
         """Return what linking looks at."""
@@ -164,14 +172,16 @@ class MentionState:
 
 
 class PersonEntry:
-    """An active person. ``digest`` is of the golden record as it was last published."""
+    """An active person. ``digest`` is of the golden record as it was last published, ``golden`` the record itself
+    where it is worth its memory, None where it is to be made anew."""
 
-    __slots__ = ("digest", "mentions", "number", "split_from")
+    __slots__ = ("digest", "golden", "mentions", "number", "split_from")
 
     def __init__(self, number: int, split_from: int | None) -> None:
         self.number = number
         self.split_from = split_from
         self.digest = b""
+        self.golden: Golden | None = None
         self.mentions: list[MentionState] = []
 
 
@@ -190,6 +200,7 @@ class LinkState:
         self.refresh = False
         """All golden records are to be made again with the next entry: the authority changed."""
         self.feeds: dict[str, FeedState] = {}
+        self.feed_sets = FeedSets()
         self.persons: dict[int, PersonEntry] = {}
         self.merged: dict[int, int] = {}
         self.mention_count = 0
@@ -207,21 +218,23 @@ class LinkState:
         self.authority = authority
         self.refresh = True
         for feed in self.feeds.values():
-            feed.origin = self._origin(feed.name)
+            feed.origin = self._origin(feed.name, feed.origin.bit)
+        for person in self.persons.values():
+            person.golden = None
 
     def feed(self, name: str) -> FeedState:
         """Return the feed's state, made when it is new."""
         feed = self.feeds.get(name)
         if feed is None:
-            feed = self.feeds[name] = FeedState(self._origin(name))
+            feed = self.feeds[name] = FeedState(self._origin(name, 1 << len(self.feeds)))
         return feed
 
-    def _origin(self, feed: str) -> Origin:
+    def _origin(self, feed: str, bit: int) -> Origin:
         ranks = []
         for element in PERSON_ELEMENTS:
             trusted = self.authority.get(element, ())
             ranks.append(trusted.index(feed) if feed in trusted else len(trusted))
-        return Origin(feed, tuple(ranks))
+        return Origin(feed, tuple(ranks), bit)
 
     def add(self, mention: MentionState) -> None:
         """Bring a mention that has no node into the graph."""

@@ -16,6 +16,7 @@ from avro.schema import shared_schema
 from avro.version import from_bytes, log_version
 from linkage.engine import Engine, LogEntry
 from linkage.errors import AuthorityError, OffsetError
+from linkage.golden import REMEMBERED_FROM, Golden
 from linkage.graph import MOST
 from linkage.outputs import (
     Disposition,
@@ -584,3 +585,21 @@ def test_the_golden_record_of_any_number_of_mentions(mentions: int) -> None:
         source.put(FEEDS[index % 3], str(index), (mention(phone=phone, sex=(None, "1", "2")[index % 3]),))
     _, tables = run(source.events)
     assert len(tables.check(live_mentions(source.events))) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(sources())
+def test_golden_records_that_are_kept_are_what_they_would_be_if_made_anew(source: Source) -> None:
+    engine = Engine(3, AUTHORITY)
+    for entry in numbered(source.events):
+        engine.apply([entry])
+        for person in engine.state.persons.values():
+            kept, anew = person.golden, Golden(person.mentions)
+            assert (kept is not None) == (len(person.mentions) >= REMEMBERED_FROM)
+            if kept is not None:
+                assert (kept.best, kept.winner, kept.same, kept.other) == (
+                    anew.best,
+                    anew.winner,
+                    anew.same,
+                    anew.other,
+                )
