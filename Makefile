@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults long capture-envelopes bench clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long capture-envelopes bench bench-febrl bench-peers bench-parts clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,22 @@ long: $(VENV)/.ready ## Run the long versions of seeded suites that need no stac
 capture-envelopes: $(VENV)/.ready ## Capture the envelope suite again from real databases; some minutes
 	@$(BIN)/python -m tests.envelope.capture $(ARGS)
 
-bench: $(VENV)/.ready ## Measure; prints figures and the machine's description
-	@for file in tests/bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m "$$(echo $${file%.py} | tr / .)" $(ARGS) || exit 1; done
+bench: $(VENV)/.ready ## Measure rates, latencies and catch-up on this machine into docs/benchmarks.md: ten minutes
+	@$(BIN)/renkou bench --report docs/benchmarks.md $(foreach part,$(wildcard build/bench/part-*.json),--with $(part)) $(ARGS)
+
+bench-febrl: $(VENV)/.ready build/splink/.ready ## Link the FEBRL data sets beside ECM and Splink, for the next make bench
+	@$(BIN)/python -m tests.bench.febrl --splink build/splink/bin/python --out build/bench/part-febrl.json $(ARGS)
+
+bench-peers: $(VENV)/.ready ## Run stock faust-streaming and plain loops beside renkou's transport, for the next make bench
+	@$(BIN)/python -m tests.bench.transports --out build/bench/part-transports.json $(ARGS)
+
+bench-parts: $(VENV)/.ready ## Measure single parts: codec, normalizers, linker, metrics, queries, reconciliation
+	@for part in avro_codec normalize linkage metrics_cost store_queries verify; do echo "== $$part"; $(BIN)/python -m tests.bench.$$part || exit 1; done
+
+build/splink/.ready:
+	@$(PYTHON) -m venv build/splink
+	@build/splink/bin/python -m pip install --quiet --disable-pip-version-check 'splink>=4,<5' 'pandas<3'
+	@touch $@
 
 clean: ## Remove .venv, the data folder and caches
 	@if [ -x $(BIN)/renkou ] && [ -d .renkou ]; then $(BIN)/renkou down --data .renkou; fi

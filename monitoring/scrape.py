@@ -50,11 +50,12 @@ def read(addresses: Mapping[str, str]) -> Counts:
             text = httpx.get(address, timeout=TIMEOUT).text
         except httpx.HTTPError:
             continue
-        _add(counts, text)
+        add(counts, text)
     return counts
 
 
-def _add(counts: Counts, text: str) -> None:
+def add(counts: Counts, text: str) -> None:
+    """Add what a text of metrics says."""
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             match sample.name:

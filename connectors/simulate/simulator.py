@@ -136,6 +136,23 @@ class Simulator:
                     pace.seconds = time.monotonic() - start
         return pace
 
+    def prepare(self, rows: int) -> int:
+        """Make transactions of ``rows`` rows at least beforehand, after a first `run`; return the rows that are ready.
+
+        A run that has them only sends them. They are held in memory, some kilobytes each.
+        """
+        if self._changer is None:
+            raise TerminalError("nothing was run yet; run the simulator before it prepares")
+        ready = sum(self._rows(pair) for pair in self._ready)
+        while ready < rows:
+            pair = self._changer.next()
+            self._ready.append(pair)
+            ready += self._rows(pair)
+        return ready
+
+    def _rows(self, transactions: list[Transaction]) -> int:
+        return sum(len(one.operations) for one in transactions if one.department in self._dsns)
+
     def _resume(self, executor: Executor) -> None:
         """Make the past again, and find out what of the last batch of a killed simulator is committed."""
         executor.open()
@@ -166,7 +183,7 @@ class Simulator:
         while rows > 0 and len(batch) < BATCH_TRANSACTIONS - 1:
             pair = self._ready.popleft() if self._ready else self._changer.next()
             batch += pair
-            rows -= sum(len(t.operations) for t in pair if t.department in self._dsns)
+            rows -= self._rows(pair)
         return batch
 
     def _execute(

@@ -23,6 +23,7 @@ MODULES: Final = (
     "decide",
     "verify",
     "evaluate",
+    "bench",
     "config",
     "demo",
 )
