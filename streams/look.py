@@ -89,7 +89,7 @@ class Looker:
             for department in self._departments
         }
         self._feeds = {feed.id: feed.topic for feed in catalog.feeds}
-        watched = [*dict.fromkeys(self._feeds.values()), topics.RECORDS, topics.IDENTITIES, topics.PERSONS]
+        watched = [*dict.fromkeys(self._feeds.values()), *topics.STORED]
         heartbeats = {topics.heartbeat(department): department for department in self._departments}
         self._kafka = KafkaProbe(settings.broker, heartbeats, watched, ConfluentRegistry(settings.registry))
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="look")
@@ -250,7 +250,7 @@ class Looker:
         before = {
             "normalize": (topics.NORMALIZE_GROUP, self._topics[department]),
             "link": (topics.LINK_GROUP, {topics.RECORDS}),
-            "store": (topics.STORE_GROUP, {topics.RECORDS, topics.IDENTITIES, topics.PERSONS}),
+            "store": (topics.STORE_GROUP, set(topics.STORED)),
         }
         found: dict[str, GroupLag] = {}
         for stage, (group, names) in before.items():

@@ -14,6 +14,9 @@ STORE_GROUP: Final = "renkou-store"
 LINKED: Final = {PERSON_IDS: "PersonId", DECISIONS: "DecisionEffect", REVIEWS: "Review"}
 """What the linker says beside identities and persons: topics with the schemas of their values."""
 
+STORED: Final = (RECORDS, IDENTITIES, PERSONS, *LINKED)
+"""What the store reads of the hub's own, and is behind while any of it waits."""
+
 
 def heartbeat(department: str) -> str:
     """Return the topic of a department's Debezium heartbeats."""
@@ -31,6 +34,7 @@ __all__ = [
     "PERSON_IDS",
     "RECORDS",
     "REVIEWS",
+    "STORED",
     "STORE_GROUP",
     "heartbeat",
 ]

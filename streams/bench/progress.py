@@ -61,11 +61,11 @@ class Progress:
         self._inputs: dict[str, tuple[str, Collection[str]]] = {
             "normalize": (topics.NORMALIZE_GROUP, feeds),
             "link": (topics.LINK_GROUP, {topics.RECORDS}),
-            "store": (topics.STORE_GROUP, {topics.RECORDS, topics.IDENTITIES, topics.PERSONS}),
+            "store": (topics.STORE_GROUP, set(topics.STORED)),
         }
         self._feeds = feeds
         heartbeats = {topics.heartbeat(name): name for name in department_names(catalog)}
-        watched = [*feeds, topics.RECORDS, topics.IDENTITIES, topics.PERSONS]
+        watched = [*feeds, *topics.STORED]
         self._probe = KafkaProbe(endpoints.kafka, heartbeats, watched, ConfluentRegistry(endpoints.registry))
 
     def close(self) -> None:

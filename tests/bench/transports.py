@@ -22,7 +22,7 @@ from connectors.simulate import Population, write_events
 from connectors.stack import LocalStack
 from streams.bench.figures import Section, spread
 from streams.producer import Producer
-from tests.bench.peers.worker import ENGINES, FEED_TOPIC
+from tests.bench.peers.worker import ANSWER, ENGINES, FEED_TOPIC
 
 JOBS: Final = {"pass": 10.0, "normalize": 2.0}
 """And how many times as quick as stock the batch transport is to be."""
@@ -68,9 +68,11 @@ def run(engine: str, job: str, broker: str, topic: str, messages: int) -> float:
     """Return the messages a second of one engine at one job."""
     command = [sys.executable, "-m", "tests.bench.peers.worker", engine, job, broker, topic, str(messages)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
-    if done.returncode or not done.stdout.strip():
-        raise SystemExit(f"{engine} at {job} failed:\n{done.stderr[-3000:]}")
-    figures = json.loads(done.stdout.splitlines()[-1])
+    # The engines write their own logs to either stream.
+    found = [line for line in done.stdout.splitlines() if line.startswith(ANSWER)]
+    if done.returncode or not found:
+        raise SystemExit(f"{engine} at {job} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
+    figures = json.loads(found[-1])
     rate = float(figures["messages"] / figures["seconds"])
     print(
         f"{job:10} {engine:8} {rate:10,.0f}/s  {figures['cpu'] / figures['messages'] * 1e6:6.1f} CPU µs",

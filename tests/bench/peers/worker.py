@@ -34,6 +34,9 @@ BATCH: Final = 4000
 PATIENCE: Final = 10.0
 FEED_TOPIC: Final = "cdc.police.public.hj_ryjbxx"
 
+ANSWER: Final = '{"messages"'
+"""How the line with the figures begins."""
+
 Work = Callable[[bytes | None, bytes | None, int], bytes | None]
 
 
