@@ -69,7 +69,7 @@ def run(engine: str, job: str, broker: str, topic: str, messages: int) -> float:
     command = [sys.executable, "-m", "tests.bench.peers.worker", engine, job, broker, topic, str(messages)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     # The engines write their own logs to either stream.
-    found = [line for line in done.stdout.splitlines() if line.startswith(ANSWER)]
+    found = [line[line.index(ANSWER) :] for line in done.stdout.splitlines() if ANSWER in line]
     if done.returncode or not found:
         raise SystemExit(f"{engine} at {job} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
     figures = json.loads(found[-1])

@@ -35,10 +35,19 @@ class Served:
         app.include_router(self.api.router)
         self._server = HttpServer(app, "127.0.0.1", 0)
         self.url = self._server.url
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._ready = threading.Event()
+        # Not by hand: what serves in threads ends them only with a loop that is wound up properly, and this process
+        # would wait for them for ever at its own end.
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(30)
+        assert self._ready.wait(120), "the page's server did not start"
+
+    async def _serve(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        await self._server.start()
+        self._ready.set()
+        await self._ended.wait()
+        await self._server.stop()
 
     def show(self, hours: int = 0) -> None:
         picture = picture_of(hours=hours, observer=self.observer)
@@ -49,10 +58,8 @@ class Served:
 
     def stop(self) -> None:
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(30)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._ended.set)
             self._thread.join()
-            self._loop.close()
 
 
 @pytest.fixture
