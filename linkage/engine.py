@@ -20,7 +20,7 @@ from avro.normalize.text import squeeze
 from avro.record import Decision, LogValue, Mark, MarkKind, Mention, MentionPlace, Record
 from avro.version import log_version
 from linkage.errors import OffsetError
-from linkage.features import features_of
+from linkage.features import features_of, what_tells
 from linkage.outputs import Disposition, Outcome, Output, PassedMark
 from linkage.resolve import Step
 from linkage.state import (
@@ -228,7 +228,7 @@ class Engine:
             features = mention.features()
             graph.remove(mention, mention.node, features)
             step.leave(mention.node)
-            self.state.add(mention)
+            self.state.add(mention, features)
             step.join(mention)
 
     def _rename(self, step: Step, feed: FeedState, key: str, new: str) -> None:
@@ -268,7 +268,7 @@ class Engine:
                 stored = MentionState(row, mention.role, mention.ordinal, serial, pack(mention), invalid)
                 self.state.next_serial += 1
                 self.state.mention_count += 1
-                self.state.add(stored)
+                self.state.add(stored, features_of(mention, invalid))
                 step.join(stored)
                 row.mentions.append(stored)
             else:
@@ -286,8 +286,13 @@ class Engine:
     def _change(self, step: Step, stored: MentionState, mention: Mention, invalid: str) -> None:
         packed, former = pack(mention), stored.packed
         if packed != former or invalid != stored.invalid:
+            said = stored.read()
+            if invalid == stored.invalid and what_tells(mention) == what_tells(said):
+                stored.packed = packed
+                step.renew(stored, former)
+                return
             graph, node = self.state.graph, stored.node
-            before = stored.features()
+            before = features_of(said, stored.invalid)
             stored.packed, stored.invalid = packed, invalid
             after = features_of(mention, invalid)
             if after.core == before.core:

@@ -12,9 +12,10 @@ it is borrowed. A number that the record itself gives to a relative is no number
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 import xxhash
@@ -58,7 +59,8 @@ INDEXED: Final = frozenset(map(int, Kind)) - {
 """Kinds whose tokens bring mentions together by themselves; the others only add to what is known of a pair."""
 
 _GENERIC: Final = default_generic()
-_WITH_NAME: Final = frozenset((Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
+_PARENT_NAME: Final = int(Kind.PARENT_NAME)
+_WITH_NAME: Final = frozenset(map(int, (Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME)))
 """Kinds that bring mentions together where the name agrees as well."""
 
 _CACHE: Final = 1 << 16
@@ -115,6 +117,29 @@ class Features(NamedTuple):
     tokens: tuple[int, ...]
 
 
+TELLING: Final = (
+    "name",
+    "former_name",
+    "id_number",
+    "sex",
+    "birth_date",
+    "phone",
+    "hukou_address",
+    "residence_address",
+    "certificate_number",
+    "birth_month",
+    "lunar_birth_date",
+    "household",
+    "ties",
+    "other_numbers",
+    "other_names",
+    "birth_order",
+    "kin",
+)
+"""What features are made of; the rest of a mention may change without any work for linking."""
+what_tells: Final[Callable[[Mention], tuple[object, ...]]] = attrgetter(*TELLING)
+
+
 def token(kind: Kind, text: str) -> int:
     """Return the token of a value: the same in every process."""
     return xxhash.xxh3_64_intdigest(text) & ~KIND_MASK | kind
@@ -147,9 +172,11 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
                 earlier.append(other)
         else:
             _add_document(other, tokens)
-    _add_document(document, tokens)
+    if document:
+        _add_document(document, tokens)
     certificate = mention.certificate_number or ""
-    _add_document(certificate, tokens)
+    if certificate:
+        _add_document(certificate, tokens)
     for tie in mention.ties:
         tokens[token(Kind.TIE, tie)] = None
     _add_phone(Kind.PHONE, mention.phone, tokens)
@@ -163,11 +190,12 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
     if not known and number:
         day = day_of(date_in(number))
         known = day.year * 100 + day.month
-    if known:
-        for sign in [sign for sign in tokens if sign & KIND_MASK == Kind.PARENT_NAME]:
+    kinds = {sign & KIND_MASK for sign in tokens}
+    if known and _PARENT_NAME in kinds:
+        for sign in [sign for sign in tokens if sign & KIND_MASK == _PARENT_NAME]:
             tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
     names = _names(mention)
-    if names:
+    if names and not _WITH_NAME.isdisjoint(kinds):
         # A name is too little to bring two together, and so is a building or somebody's name; both are enough.
         whole = _sounds(names[0])[2]
         for sign in [sign for sign in tokens if sign & KIND_MASK in _WITH_NAME]:
@@ -219,14 +247,17 @@ def _birth(mention: Mention) -> tuple[int | None, int, tuple[int, ...]]:
 def _names(mention: Mention) -> tuple[str, ...]:
     if not mention.former_name and not mention.other_names:
         name = mention.name
-        return (name,) if name and name not in _GENERIC.names and is_readable(name_key(name)) else ()
+        return (name,) if name and _is_telling(name) else ()
     names: dict[str, str] = {}
     for name in (mention.name, mention.former_name, *mention.other_names):
-        if name and name not in _GENERIC.names:
-            key = name_key(name)
-            if is_readable(key):
-                names.setdefault(key.folded, name)
+        if name and _is_telling(name):
+            names.setdefault(name_key(name).folded, name)
     return tuple(names.values())
+
+
+@lru_cache(_CACHE)
+def _is_telling(name: str) -> bool:
+    return name not in _GENERIC.names and is_readable(name_key(name))
 
 
 def _add_kin(mention: Mention, tokens: dict[int, None]) -> set[str]:

@@ -197,11 +197,12 @@ class Golden:
             present |= mention.row.feed.origin.bit
         feeds = sets.find(present, mentions)
         lists, make = feeds.lists, feeds.list_of
-        same, other = self.same, self.other
         records: list[str] = []
         elements: list[str] = []
         numbers: dict[MentionState, tuple[int, int]] = {}
-        for place, winner in enumerate(self.winner):
+        for opening, winner, same, disagree in zip(
+            _OPENINGS, self.winner, self.same, self.other, strict=True
+        ):
             if winner is None:
                 continue
             known = numbers.get(winner)
@@ -210,10 +211,10 @@ class Golden:
                 bit = row.feed.origin.bit
                 known = numbers[winner] = len(records), ~bit
                 records.append(f"[{feeds.place[bit]},{_encode(row.key).decode()},{row.source_time}]")
-            agree, disagree = same[place] & known[1], other[place]
+            number, others = known
+            agree = same & others
             elements.append(
-                f"{_OPENINGS[place]}{known[0]},{lists.get(agree) or make(agree)},"
-                f"{lists.get(disagree) or make(disagree)}]"
+                f"{opening}{number},{lists.get(agree) or make(agree)},{lists.get(disagree) or make(disagree)}]"
             )
         return f'{feeds.head}{",".join(records)}],"elements":{{{",".join(elements)}}}}}'
 

@@ -31,7 +31,7 @@ of more than this is an office's, or a default."""
 
 SURE: Final = (Kind.TIE, Kind.DOCUMENT, Kind.NAMESAKE)
 """Kinds of keys by which two nodes that have a number each are compared."""
-_LIST: Final = 32
+_LIST: Final = MOST // 2
 """Nodes of a key that are kept as a list; beyond, taking one out would cost too much."""
 
 _Bucket = "Node | list[Node] | dict[Node, None]"
@@ -338,14 +338,14 @@ class Graph:
                 index[key] = dict.fromkeys(bucket)
         else:
             bucket[node] = None
-        if self._size(key) == MOST + 1:
+        if self._may_be_hot(key) and self._size(key) == MOST + 1:
             self.hot.add(key)
             self._touch_key(key)
 
     def _remove_key(
         self, index: dict[int, Node | list[Node] | dict[Node, None]], key: int, node: Node
     ) -> None:
-        if self._size(key) == MOST + 1:
+        if self._may_be_hot(key) and self._size(key) == MOST + 1:
             self.hot.discard(key)
             self._touch_key(key)
         bucket = index[key]
@@ -359,6 +359,10 @@ class Graph:
             del bucket[node]
             if len(bucket) == 1:
                 index[key] = next(iter(bucket))
+
+    def _may_be_hot(self, key: int) -> bool:
+        """Say whether the key may have more than `MOST` nodes: then one of its buckets is no list any more."""
+        return type(self._numbered.get(key)) is dict or type(self._others.get(key)) is dict
 
     def _size(self, key: int) -> int:
         total = 0

@@ -270,5 +270,5 @@ def _restore_rows(state: LinkState, part: _Rows) -> None:
             mention.person = state.persons[number]
             mention.person.mentions.append(mention)
             row.mentions.append(mention)
-            state.add(mention)
+            state.add(mention, mention.features())
             state.mention_count += 1

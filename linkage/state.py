@@ -236,10 +236,10 @@ class LinkState:
             ranks.append(trusted.index(feed) if feed in trusted else len(trusted))
         return Origin(feed, tuple(ranks), bit)
 
-    def add(self, mention: MentionState) -> None:
+    def add(self, mention: MentionState, features: Features) -> None:
         """Bring a mention that has no node into the graph."""
         alone = len(self.decisions) > 0 and self.decisions.binds(mention.place)
-        mention.node = self.graph.add(mention, mention.features(), alone=alone)
+        mention.node = self.graph.add(mention, features, alone=alone)
 
     def at(self, place: MentionPlace) -> MentionState | None:
         """Return the live mention at a place, None when there is none."""

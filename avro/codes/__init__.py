@@ -15,6 +15,7 @@ value with it becomes null) and, in some lists, ``also``: other spellings, separ
 | document_type | GA/T 517-2004, what the register's sources use of it; 510 and 999 are renkou's own |
 | division | GB/T 2260 at province level, and invented areas; every code of every time: `avro.codes.divisions` |
 | calendar | renkou's own |
+| lunar | no code list: the lunar years 1799–2199 with their first day since 1970-01-01, leap month, long months |
 | kin_relation | renkou's own |
 | finding_rule | renkou's own |
 """

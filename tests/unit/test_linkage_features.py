@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import random
+from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lunar_python import LunarYear
 
-from avro.normalize.lunar import LunarDate, solar_day
+from avro.normalize.lunar import FIRST_LUNAR_YEAR, LAST_LUNAR_YEAR, LunarDate, solar_day
 from avro.normalize.name_key import name_key
 from avro.record import Kin, Mention
 from linkage.births import BirthLevel, compare_days, days_of, lunar_readings, written_lunar
 from linkage.errors import WeightsError
-from linkage.features import KIND_MASK, Kind, address_tokens, features_of, keys_of, numbers_meant
+from linkage.features import (
+    KIND_MASK,
+    TELLING,
+    Kind,
+    address_tokens,
+    features_of,
+    keys_of,
+    numbers_meant,
+    what_tells,
+)
 from linkage.generic import read_generic
 from linkage.id_number import check_character, corrections, distance, is_valid_id_number
 from linkage.names import NameComparer, NameLevel, level_of
 from linkage.weights import Weights, bits, default_weights
-from tests.unit.linkage_world import BAD_NUMBER, NAMES, NUMBERS
+from tests.unit.linkage_world import BAD_NUMBER, NAMES, NUMBERS, mentions
+
+UNIX_JULIAN_DAY = 2_440_588
 
 
 @pytest.mark.parametrize(
@@ -256,3 +270,36 @@ def test_weights_are_log_ratios_in_parts_of_a_bit() -> None:
 def test_a_wrong_table_of_generic_values_is_refused(text: str) -> None:
     with pytest.raises(WeightsError, match=r"g\.csv: "):
         read_generic(text, "g.csv")
+
+
+@pytest.mark.parametrize("year", [FIRST_LUNAR_YEAR, *range(1802, 2199, 9), 1985, 2033, LAST_LUNAR_YEAR])
+def test_lunar_years_are_the_library_s(year: int) -> None:
+    months = [month for month in LunarYear.fromYear(year).getMonths() if month.getYear() == year]
+    for month in months:
+        number, leap = abs(month.getMonth()), month.getMonth() < 0
+        first = int(month.getFirstJulianDay()) - UNIX_JULIAN_DAY
+        assert solar_day(LunarDate(year, number, 1, leap)) == first
+        assert (
+            solar_day(LunarDate(year, number, month.getDayCount(), leap)) == first + month.getDayCount() - 1
+        )
+        assert solar_day(LunarDate(year, number, month.getDayCount() + 1, leap)) is None
+    leaps = [number for number in range(1, 13) if solar_day(LunarDate(year, number, 1, True)) is not None]
+    assert leaps == [-month.getMonth() for month in months if month.getMonth() < 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(mentions)
+def test_features_are_made_of_nothing_but_what_tells(mention: Mention) -> None:
+    class Probe:
+        def __getattr__(self, name: str) -> object:
+            seen.add(name)
+            return getattr(mention, name)
+
+    seen: set[str] = set()
+    features = features_of(cast(Mention, Probe()))
+    assert seen
+    assert seen <= set(TELLING)
+    silent = {name: None for name in Mention.__struct_fields__ if name not in TELLING}
+    changed = msgspec.structs.replace(mention, **silent)
+    assert features_of(changed) == features
+    assert what_tells(changed) == what_tells(mention)
