@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,6 +22,7 @@ from typing import Final, Self
 from linkage import frames
 from linkage.engine import Engine, LogEntry
 from linkage.errors import LinkerClosedError, OffsetError, StateLockedError, StateWriteError
+from linkage.ids import KnownIds
 from linkage.log import AuthorityChange, WriteAheadLog, batch_of, damaged, entries_of, read_frames
 from linkage.outputs import Output
 from linkage.snapshot import preamble, read_preamble, read_state, write_state
@@ -52,11 +53,16 @@ class DurableLinker:
         epoch: int,
         authority: Authority,
         *,
+        known: Callable[[], KnownIds | None] = lambda: None,
         snapshot_entries: int = SNAPSHOT_ENTRIES,
         snapshot_bytes: int = SNAPSHOT_BYTES,
     ) -> None:
-        """Touch nothing yet. Raises AuthorityError."""
+        """Touch nothing yet. ``known`` is asked for the ids of a state before this one when there is none here.
+
+        Raises AuthorityError.
+        """
         check_authority(authority)
+        self._known = known
         self.folder = folder
         self.epoch = epoch
         self._authority = {element: tuple(feeds) for element, feeds in authority.items()}
@@ -269,6 +275,9 @@ class DurableLinker:
             if position < len(data):
                 raise damaged(path)
         state = LinkState(self._authority)
+        known = self._known()
+        if known is not None:
+            state.take_over(known)
         log = self._write_log(0, state.offset)
         try:
             self._rename_snapshot(self._write("snapshot-00000000", write_state(state, self.epoch)))

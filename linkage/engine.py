@@ -100,6 +100,8 @@ class Engine:
         outputs: list[Output] = []
         for offset, value in entries:
             step = Step(self.state)
+            if self.state.known is not None and offset >= self.state.known.until:
+                step.end_rebuild()
             if isinstance(value, Record):
                 outcome = self._record(step, value)
                 step.finish(log_version(self.epoch, offset), outputs)
@@ -264,9 +266,8 @@ class Engine:
             if stored is None:
                 if mention.unchanged:
                     mention = msgspec.structs.replace(mention, unchanged=())
-                serial = self.state.next_serial
-                stored = MentionState(row, mention.role, mention.ordinal, serial, pack(mention), invalid)
-                self.state.next_serial += 1
+                stored = MentionState(row, mention.role, mention.ordinal, 0, pack(mention), invalid)
+                stored.serial = self._serial(stored)
                 self.state.mention_count += 1
                 self.state.add(stored, features_of(mention, invalid))
                 step.join(stored)
@@ -282,6 +283,18 @@ class Engine:
             for stored in [stored for stored in row.mentions if stored not in kept]:
                 row.mentions.remove(stored)
                 self._remove(step, stored)
+
+    def _serial(self, mention: MentionState) -> int:
+        """Return the next serial, but for an anchor the one that it had before the rebuild."""
+        state = self.state
+        if state.known is not None:
+            anchor = state.anchor(mention.place)
+            # A row that has moved on meanwhile may have it.
+            if anchor is not None and anchor.serial not in state.anchored:
+                state.anchored.add(anchor.serial)
+                return anchor.serial
+        state.next_serial += 1
+        return state.next_serial - 1
 
     def _change(self, step: Step, stored: MentionState, mention: Mention, invalid: str) -> None:
         packed, former = pack(mention), stored.packed
@@ -308,6 +321,7 @@ class Engine:
     def _remove(self, step: Step, mention: MentionState) -> None:
         self.state.graph.remove(mention, mention.node, mention.features())
         self.state.mention_count -= 1
+        self.state.anchored.discard(mention.serial)
         step.vacate(mention)
         step.leave(mention.node)
         step.remove(mention)

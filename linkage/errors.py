@@ -43,5 +43,9 @@ class DecisionError(LinkageError):
     mended, or what it contradicts is revoked."""
 
 
+class IdsError(LinkageError):
+    """The ids that were issued cannot be taken over: terminal until the topics, or the epoch, are mended."""
+
+
 class WeightsError(LinkageError):
     """A table of weights cannot be read: terminal until it is mended."""

@@ -41,7 +41,10 @@ class Outcome(StrEnum):
 
 
 class IdentityChange(msgspec.Struct, frozen=True, gc=False):
-    """Which person a mention belongs to from now on; with ``is_deleted``, that the mention is gone."""
+    """Which person a mention belongs to from now on; with ``is_deleted``, that the mention is gone.
+
+    ``serial`` counts mentions in the order of the log: a rebuild finds by it whose id an id is.
+    """
 
     department: str
     table: str
@@ -52,6 +55,7 @@ class IdentityChange(msgspec.Struct, frozen=True, gc=False):
     rule: str
     version: int
     is_deleted: bool
+    serial: int
 
     def to_avro(self) -> dict[str, Any]:
         """Return the fields of ``Identity.avsc``."""
@@ -65,6 +69,7 @@ class IdentityChange(msgspec.Struct, frozen=True, gc=False):
             "rule": self.rule,
             "version": to_bytes(self.version),
             "is_deleted": 1 if self.is_deleted else 0,
+            "serial": self.serial,
         }
 
 

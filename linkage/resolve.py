@@ -56,6 +56,7 @@ class Step:
         "_removed",
         "_renewed",
         "_state",
+        "_unclaimed",
         "_vacated",
     )
 
@@ -63,6 +64,7 @@ class Step:
         self._state = state
         self._decided: dict[str, None] = {}
         self._issued: list[PersonEntry] = []
+        self._unclaimed: list[PersonEntry] = []
         self._reclustered: dict[int, None] = {}
         # Dictionaries as ordered sets: iteration in the order of the entry, never of hashes.
         self._joined: dict[int, MentionState] = {}
@@ -96,6 +98,16 @@ class Step:
         if mention.person is not None:
             mention.person.golden = None
         self._renewed.setdefault(mention.serial, (mention, mention.packed))
+
+    def end_rebuild(self) -> None:
+        """The log is read as far as the state before this one had: ids that nobody has claimed are retired."""
+        state, known = self._state, self._state.known
+        assert known is not None
+        for anchor in sorted(known.anchors.values(), key=lambda anchor: anchor.number):
+            if anchor.number not in state.persons and anchor.number not in state.merged:
+                self._unclaimed.append(PersonEntry(anchor.number, known.split_from.get(anchor.number)))
+        state.known = None
+        state.anchored = set()
 
     def decide(self, decision_id: str) -> None:
         """The decision is new, or another: what it leads to is put out."""
@@ -163,7 +175,11 @@ class Step:
                 person.digest = digest
                 outputs.append(_active(person, tuple(golden.best), provenance, version))
         for person in self._issued:
-            outputs.append(_issued(person, version))
+            if person.number in state.persons:
+                outputs.append(_issued(person, version))
+        for person in self._unclaimed:
+            outputs.append(self._ended(person, version))
+            outputs.append(self._ended_id(person, version))
         for person in sorted(ended, key=_by_number):
             outputs.append(self._ended_id(person, version))
         if self._decided:
@@ -192,7 +208,7 @@ class Step:
         Set the mention's rule.
         """
         node = mention.node
-        if mention.person is not None or len(node.members) < 2:
+        if mention.person is not None or len(node.members) < 2 or self._state.known is not None:
             return None
         other = node.members[0]
         person = other.person
@@ -212,7 +228,7 @@ class Step:
         person or rule, to ``dirty`` the persons with other mentions, and to ``ended`` those that are merged or
         retired."""
         clusters = self._clusters(nodes, changed)
-        if len(clusters) == 1 and not self._removed:
+        if len(clusters) == 1 and not self._removed and self._state.known is None:
             persons = {mention.person for mention in clusters[0]} - _NOBODY
             if len(persons) < 2:  # nobody to merge, split or retire: by far the most entries
                 (person,) = persons or (self._new_person(()),)
@@ -235,6 +251,13 @@ class Step:
                     first = oldest.get(person.number)
                     if first is None or mention.serial < first.serial:
                         oldest[person.number] = mention
+        if self._state.known is not None:
+            for cluster in clusters:
+                for mention in cluster:
+                    anchor, person = self._state.anchor(mention.place), mention.person
+                    # Somebody else's older mention may be among them for a while.
+                    if anchor is not None and person is not None and person.number == anchor.number:
+                        oldest[anchor.number] = mention
         # All claims before any is granted: granting changes the mentions' persons.
         claims = [
             [
@@ -244,6 +267,9 @@ class Step:
             ]
             for cluster in clusters
         ]
+        if self._state.known is not None:
+            for cluster, claimed in zip(clusters, claims, strict=True):
+                self._take_over(cluster, claimed, before)
         for cluster, claimed in zip(clusters, claims, strict=True):
             person = before[min(claimed)] if claimed else self._new_person(cluster)
             for one in claimed:
@@ -252,9 +278,25 @@ class Step:
                     ended.append(before[one])
             self._give(person, cluster, changed, dirty)
             self._reclustered[person.number] = None
-        ended += [person for number, person in before.items() if number not in oldest]
+        kept = oldest.keys() | {person.number for person in self._issued}
+        ended += [person for number, person in before.items() if number not in kept]
         for person in ended:
             del self._state.persons[person.number]
+
+    def _take_over(
+        self, cluster: list[MentionState], claimed: list[int], before: dict[int, PersonEntry]
+    ) -> None:
+        """Add to what the cluster claims the ids of a state before this one that are its mentions'."""
+        state, known = self._state, self._state.known
+        assert known is not None
+        for mention in sorted(cluster, key=_by_serial):
+            number = state.claims(mention, claimed)
+            if number is not None and number not in before:
+                state.merged.pop(number, None)
+                person = PersonEntry(number, known.split_from.get(number))
+                before[number] = state.persons[number] = person
+                self._issued.append(person)
+                claimed.append(number)
 
     def _clusters(
         self, nodes: dict[Node, None], changed: dict[int, MentionState]
@@ -498,6 +540,7 @@ def _identity(mention: MentionState, version: int) -> IdentityChange:
         mention.rule,
         version,
         False,
+        mention.serial,
     )
 
 
@@ -515,4 +558,5 @@ def _gone(mention: MentionState, key: str, version: int) -> IdentityChange:
         mention.rule,
         version,
         True,
+        mention.serial,
     )

@@ -17,6 +17,7 @@ from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.decisions import Held, Published
 from linkage.errors import StateIncompatibleError
+from linkage.ids import KnownIds
 from linkage.log import damaged
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
 from linkage.weights import tables_digest
@@ -95,7 +96,11 @@ class _Decisions(msgspec.Struct, array_like=True, tag=7):
     decisions: tuple[tuple[Decision, MentionPlace, MentionPlace, Published], ...]
 
 
-_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions
+class _Known(msgspec.Struct, array_like=True, tag=8):
+    known: KnownIds
+
+
+_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions | _Known
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
@@ -153,6 +158,8 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Persons(tuple([(person.number, person.split_from, person.digest) for person in persons]))
     for merged in _chunks(list(state.merged.items())):
         yield _Merged(tuple(merged))
+    if state.known is not None:
+        yield _Known(state.known)
     for decisions in _chunks(list(state.decisions)):
         yield _Decisions(tuple([_saved_decision(held) for held in decisions]))
     for feed in state.feeds.values():
@@ -241,6 +248,8 @@ def _restore(state: LinkState, part: _Part) -> bool:
                 person.digest = digest
         case _Merged():
             state.merged.update(part.merged)
+        case _Known():
+            state.known = part.known
         case _Decisions():
             for decision, left, right, published in part.decisions:
                 state.decisions.restore(decision, left, right, published)
@@ -267,6 +276,8 @@ def _restore_rows(state: LinkState, part: _Rows) -> None:
         for role, ordinal, serial, number, rule, packed, invalid in mentions:
             mention = MentionState(row, role, ordinal, serial, packed, invalid)
             mention.rule = rule
+            if state.known is not None and serial < state.known.next_serial:
+                state.anchored.add(serial)
             mention.person = state.persons[number]
             mention.person.mentions.append(mention)
             row.mentions.append(mention)

@@ -20,6 +20,7 @@ from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
 from linkage.golden import FeedSets, Golden
 from linkage.graph import Graph, Node
+from linkage.ids import Anchor, KnownIds, anchor_of
 from linkage.outputs import Values
 from linkage.weights import Weights, default_weights
 
@@ -208,6 +209,16 @@ class LinkState:
         from linkage.reviews import ReviewBook
 
         self.reviews = ReviewBook()
+        self.known: KnownIds | None = None
+        """The ids of a state before this one, until the log is read as far as that had."""
+        self.anchored: set[int] = set()
+        """Serials of live mentions that a rebuild has taken over."""
+
+    def take_over(self, known: KnownIds) -> None:
+        """Go on with the ids of a state before this one, which must be empty."""
+        self.known = known
+        self.merged = dict(known.merged)
+        self.next_person, self.next_serial = known.next_person, known.next_serial
 
     def use_authority(self, authority: Authority) -> None:
         """Go on with another authority: with the next entry all golden records are made again by it.
@@ -257,6 +268,20 @@ class LinkState:
         state = self.feeds.get(feed)
         row = None if state is None else state.rows.get(key)
         return None if row is None else find_mention(row, role, ordinal)
+
+    def anchor(self, place: MentionPlace) -> Anchor | None:
+        """Return the id of which the mention is the anchor, while a rebuild goes on; None when it is of none."""
+        return None if self.known is None else self.known.anchors.get(anchor_of(place))
+
+    def claims(self, mention: MentionState, claimed: Sequence[int]) -> int | None:
+        """Return the id that a rebuild gives to whoever has the mention, None when it is none or in use.
+
+        One that was merged on the way is given back, unless it was merged into one of ``claimed``.
+        """
+        anchor = self.anchor(mention.place)
+        if anchor is None or anchor.number in self.persons or self.resolve(anchor.number) in claimed:
+            return None
+        return anchor.number
 
     def resolve(self, number: int) -> int:
         """Return the person that ``number`` goes on as: itself, unless it was merged."""

@@ -14,7 +14,7 @@ from linkage.durable import DurableLinker
 from monitoring import metrics
 from monitoring.http import Health, HttpServer, application
 from streams import app as faust_app
-from streams import groups, topics
+from streams import groups, ids, topics
 from streams.app import STAGE_PAUSE, Gathering
 from streams.link import LinkAgent
 from streams.process import Process, check_topics
@@ -26,7 +26,12 @@ from streams.settings import Settings
 async def run(settings: Settings, catalog: Catalog) -> int:
     """Run the stage; return the exit code. Raises LinkageError when the state cannot be opened."""
     health = Health()
-    linker = DurableLinker(settings.data / "link", epoch=settings.epoch, authority=catalog.authority())
+    linker = DurableLinker(
+        settings.data / "link",
+        epoch=settings.epoch,
+        authority=catalog.authority(),
+        known=ids.reader(settings.broker, ConfluentRegistry(settings.registry), settings.epoch),
+    )
     recovered = linker.open()
     api = application("renkou link", health)
     http = HttpServer(api, settings.host, settings.port)

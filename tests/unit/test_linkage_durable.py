@@ -83,8 +83,10 @@ def batches(log: Sequence[LogEntry], size: int = BATCH) -> list[Sequence[LogEntr
     return [log[start : start + size] for start in range(0, len(log), size)]
 
 
-def linker(folder: Path, **settings: int) -> DurableLinker:
-    return DurableLinker(folder, EPOCH, AUTHORITY, **settings)
+def linker(folder: Path, snapshot_entries: int = 100_000, snapshot_bytes: int = 256 << 20) -> DurableLinker:
+    return DurableLinker(
+        folder, EPOCH, AUTHORITY, snapshot_entries=snapshot_entries, snapshot_bytes=snapshot_bytes
+    )
 
 
 def as_bytes(outputs: Sequence[Output]) -> list[bytes]:
