@@ -111,4 +111,53 @@ def person_as_of_view() -> View:
     )
 
 
-VIEWS: Final = (*LOOKUPS, RESIDENTS, POPULATION, person_as_of_view())
+_PAIRED: Final = {
+    ("self", "mother"): "mother",
+    ("self", "father"): "father",
+    ("self", "spouse"): "spouse",
+    ("baby", "mother"): "mother",
+    ("baby", "father"): "father",
+    ("husband", "wife"): "spouse",
+}
+"""Roles of one record that say what the second is to the first."""
+_SPOUSE: Final = "spouse"
+
+
+def relations_view() -> View:
+    """Return ``relations``: family ties between persons, each with the record that states it.
+
+    A record either names both as mentions, or the other only beside the mention (``kin``): then it is the one active
+    person with that ID number, or nobody. Spouses and the parents' side are told in both directions.
+    """
+    place = "department, `table`, key"
+    people = f"SELECT {place}, role, ordinal, person_id FROM {IDENTITIES.stored} FINAL"
+    roles = ", ".join(
+        f"({sql.text(one)}, {sql.text(other)}, {sql.text(relation)}), "
+        f"({sql.text(other)}, {sql.text(one)}, {sql.text(_SPOUSE if relation == _SPOUSE else 'child')})"
+        for (one, other), relation in _PAIRED.items()
+    )
+    numbered = (
+        f"SELECT id_number, any(person_id) AS person_id FROM {PERSONS.stored} FINAL"
+        " WHERE state = 'active' AND id_number IS NOT NULL GROUP BY id_number HAVING count() = 1"
+    )
+    return View(
+        "relations",
+        "SELECT a.person_id AS person_id, r.3 AS relation, b.person_id AS other_person_id, NULL AS other_name,"
+        " a.department AS department, a.`table` AS `table`, a.key AS key, a.role AS role, a.ordinal AS ordinal"
+        f" FROM (SELECT *, arrayJoin([{roles}]) AS r FROM ({people}) WHERE r.1 = role) AS a"
+        f" INNER JOIN ({people}) AS b ON a.department = b.department AND a.`table` = b.`table` AND a.key = b.key"
+        " AND a.r.2 = b.role WHERE a.person_id != b.person_id"
+        " UNION ALL"
+        " SELECT i.person_id AS person_id, k.relation AS relation,"
+        " nullIf(p.person_id, '') AS other_person_id, k.name AS other_name,"
+        " m.department AS department, m.`table` AS `table`, m.key AS key, m.role AS role, m.ordinal AS ordinal"
+        f" FROM (SELECT {place}, role, ordinal, arrayJoin(kin) AS k FROM {MENTIONS.stored} FINAL) AS m"
+        f" INNER JOIN ({people}) AS i ON m.department = i.department AND m.`table` = i.`table` AND m.key = i.key"
+        " AND m.role = i.role AND m.ordinal = i.ordinal"
+        f" LEFT JOIN ({numbered}) AS p ON p.id_number = m.k.id_number"
+        " WHERE ifNull(p.person_id, '') != i.person_id",
+        comment="Family ties between persons, with the record that states each / 亲属关系",
+    )
+
+
+VIEWS: Final = (*LOOKUPS, RESIDENTS, POPULATION, person_as_of_view(), relations_view())
