@@ -276,6 +276,10 @@ class Graph:
                     _gather(bucket, found)
         return found
 
+    def holders(self, key: int) -> int:
+        """Return how many nodes have an indexed key."""
+        return self._size(key)
+
     def _find(self, core: Core) -> Node | None:
         for node in self.numbers.get(core.number, ()):
             if node.shared and node.core == core:

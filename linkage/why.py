@@ -12,13 +12,17 @@ from typing import Final
 
 import msgspec
 
+from avro.normalize.name_key import name_key
+from avro.record import DecisionKind
 from linkage.compare import Item
 from linkage.engine import Engine
 from linkage.features import INDEXED, KIND_MASK, Kind
 from linkage.graph import SURE, Node
+from linkage.names import name_share
 from linkage.outputs import PersonState, format_person_id, parse_person_id
-from linkage.state import LinkState, MentionState
+from linkage.state import LinkState, MentionState, PersonEntry
 from linkage.weights import UNIT
+from linkage.words import CONSTRAINTS, ELEMENTS, Words, told
 
 MOST_PAIRS: Final = 200
 """Pairs that are told of one person, of links and of others kept apart each: a person's ten records make
@@ -50,6 +54,28 @@ class EvidenceWhy(msgspec.Struct, frozen=True):
     level: str
     stranger: float
     family: float
+    en: str
+    zh: str
+
+
+class TermWhy(msgspec.Struct, frozen=True):
+    """A value that both share: how many descriptions of persons have it now, and whether these are too many for it to
+    prove anything. Of names ``share`` is how many people in one are called so, about."""
+
+    element: str
+    holders: int | None
+    hot: bool
+    share: float | None
+    en: str
+    zh: str
+
+
+class StepWhy(msgspec.Struct, frozen=True):
+    """A link by which a person came together; these are told in the order in which the engine follows them."""
+
+    left: Place
+    right: Place
+    score: float
 
 
 class PairWhy(msgspec.Struct, frozen=True):
@@ -57,7 +83,8 @@ class PairWhy(msgspec.Struct, frozen=True):
 
     ``score`` in bits is the smaller sum of ``evidence``; from ``link`` on it links. ``shared`` says by what the
     two were brought together: without any, the engine never compares them. ``one_description``: both say the
-    same, and are linked without a score. ``constraint`` is what keeps them apart whatever the score.
+    same, and are linked without a score. ``constraint`` is what keeps them apart whatever the score. ``decision`` is
+    the number of the standing decision about the two: its score is the last of ``evidence`` then, and counts alone.
     """
 
     left: MentionWhy
@@ -69,18 +96,26 @@ class PairWhy(msgspec.Struct, frozen=True):
     evidence: tuple[EvidenceWhy, ...]
     shared: tuple[str, ...]
     constraint: str | None
+    constraint_en: str = ""
+    constraint_zh: str = ""
+    decision: str | None = None
+    terms: tuple[TermWhy, ...] = ()
 
 
 class PersonWhy(msgspec.Struct, frozen=True):
     """A person's mentions, what links them, and mentions of other persons that are like them.
 
     One who is merged or retired has none of these. ``merged_into`` is the end of the chain. ``more`` counts
-    the pairs that are left out beyond `MOST_PAIRS`.
+    the pairs that are left out beyond `MOST_PAIRS`. ``merged_from`` are the ids that have become part of this one,
+    ``split_from`` the one that it was part of, ``how`` the links that hold it together.
     """
 
     person_id: str
     state: str
     merged_into: str | None = None
+    merged_from: tuple[str, ...] = ()
+    split_from: str | None = None
+    how: tuple[StepWhy, ...] = ()
     mentions: tuple[MentionWhy, ...] = ()
     links: tuple[PairWhy, ...] = ()
     kept_apart: tuple[PairWhy, ...] = ()
@@ -105,6 +140,11 @@ def why_person(engine: Engine, person_id: str) -> PersonWhy | None:
     return PersonWhy(
         person_id=person_id,
         state=PersonState.ACTIVE,
+        merged_from=tuple(
+            [format_person_id(one) for one in sorted(state.merged) if state.resolve(one) == number]
+        ),
+        split_from=None if person.split_from is None else format_person_id(person.split_from),
+        how=_how(state, person),
         mentions=tuple([_told(mention) for mention in mentions]),
         links=_pairs(state, combinations(mentions, 2)),
         kept_apart=_pairs(state, apart),
@@ -147,12 +187,22 @@ def _pair(state: LinkState, left: MentionState, right: MentionState) -> PairWhy:
     items: list[Item] = []
     score = scorer.score(left.node, right.node, items.append)
     one, other = left.node.core, right.node.core
+    verdicts = {verdict.other: verdict for verdict in state.decisions.verdicts(left.place)}
+    verdict = verdicts.get(right.place)
+    decision = None
     constraint = None
-    if one.number and other.number and one.number != other.number:
-        constraint = "different_numbers"
+    if verdict is not None:
+        score = verdict.score(score)
+        decision = verdict.decision.decision_id
+        items.append(Item("decision", verdict.decision.kind, score, score))
+    if verdict is not None and verdict.decision.kind is DecisionKind.CANNOT_LINK:
+        constraint = "decision"
+    elif one.number and other.number and one.number != other.number:
+        constraint = None if verdict is not None and score >= scorer.link else "different_numbers"
     elif left.node.edges.get(right.node, 0) <= scorer.apart:
         twins = one.order and other.order and one.order != other.order
         constraint = "different_birth_order" if twins else "plainly_different"
+    words = CONSTRAINTS[constraint] if constraint else Words("", "")
     return PairWhy(
         left=_told(left),
         right=_told(right),
@@ -160,15 +210,65 @@ def _pair(state: LinkState, left: MentionState, right: MentionState) -> PairWhy:
         one_description=left.node is right.node,
         score=score / UNIT,
         link=scorer.link / UNIT,
-        evidence=tuple(
-            [
-                EvidenceWhy(item.element, item.level, item.stranger / UNIT, item.family / UNIT)
-                for item in items
-            ]
-        ),
+        evidence=tuple([_evidence(item) for item in items]),
         shared=_shared(state, left.node, right.node),
         constraint=constraint,
+        constraint_en=words.en,
+        constraint_zh=words.zh,
+        decision=decision,
+        terms=_terms(state, left.node, right.node),
     )
+
+
+def _evidence(item: Item) -> EvidenceWhy:
+    words = told(item.element, item.level)
+    return EvidenceWhy(
+        item.element, str(item.level), item.stranger / UNIT, item.family / UNIT, words.en, words.zh
+    )
+
+
+def _terms(state: LinkState, one: Node, other: Node) -> tuple[TermWhy, ...]:
+    """Return how frequent what the two share is."""
+    graph = state.graph
+    found: list[TermWhy] = []
+    for number in sorted(set(one.numbers) & set(other.numbers)):
+        words = ELEMENTS["number"]
+        found.append(TermWhy("number", len(graph.numbers[number]), number in graph.hot_numbers, None, *words))
+    keys = {*other.keys, *other.tokens}
+    for key in sorted({*one.keys, *one.tokens} & keys):
+        name = Kind(key & KIND_MASK).name.lower()
+        holders = graph.holders(key) if key & KIND_MASK in INDEXED else None
+        found.append(TermWhy(name, holders, key in graph.hot, None, *ELEMENTS[name]))
+    for text in sorted(set(one.core.names) & set(other.core.names)):
+        found.append(TermWhy("name", None, False, name_share(name_key(text)), *ELEMENTS["name"]))
+    return tuple(found)
+
+
+def _how(state: LinkState, person: PersonEntry) -> tuple[StepWhy, ...]:
+    """Return the strongest links that connect the person's descriptions (Kruskal 1956)."""
+    nodes = sorted({mention.node: None for mention in person.mentions}, key=lambda node: node.order)
+    place = {node: index for index, node in enumerate(nodes)}
+    link = state.graph.scorer.link
+    links = sorted(
+        [
+            (-value, index, place[other])
+            for node, index in place.items()
+            for other, value in node.edges.items()
+            if value >= link and place.get(other, -1) > index
+        ]
+    )
+    group = list(range(len(nodes)))
+    found: list[StepWhy] = []
+    for negative, first, second in links:
+        one, other = group[first], group[second]
+        if one != other:
+            group = [one if label == other else label for label in group]
+            found.append(StepWhy(_first(nodes[first]), _first(nodes[second]), -negative / UNIT))
+    return tuple(found)
+
+
+def _first(node: Node) -> Place:
+    return min([_place(mention) for mention in node.members])
 
 
 def _shared(state: LinkState, one: Node, other: Node) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ and what was logged but perhaps not published is published again on start. Kafka
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ class LinkAgent:
 
     def __init__(self, linker: DurableLinker, schemas: TopicSchemas, producer: Producer) -> None:
         self._linker = linker
+        self.lock = threading.Lock()
+        """Held while the engine changes: whoever looks at it from another thread takes it."""
         self._schemas = schemas
         self._producer = producer
 
@@ -50,7 +53,9 @@ class LinkAgent:
         messages = [message for chunk in chunks for message in chunk]
         for start in range(0, len(messages), APPLY_SIZE):
             step = messages[start : start + APPLY_SIZE]
-            outputs = self._linker.apply(list(self._entries(step)))
+            entries = list(self._entries(step))
+            with self.lock:
+                outputs = self._linker.apply(entries)
             self._publish(outputs)
         self._producer.flush()
         self._linker.checkpoint()

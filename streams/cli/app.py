@@ -21,6 +21,7 @@ MODULES: Final = (
     "gateway",
     "query",
     "decide",
+    "why",
     "verify",
     "evaluate",
     "bench",

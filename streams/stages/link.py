@@ -21,6 +21,7 @@ from streams.process import Process, check_topics
 from streams.producer import Producer
 from streams.schemas import TopicSchemas
 from streams.settings import Settings
+from streams.why import Why
 
 
 async def run(settings: Settings, catalog: Catalog) -> int:
@@ -34,6 +35,8 @@ async def run(settings: Settings, catalog: Catalog) -> int:
     )
     recovered = linker.open()
     api = application("renkou link", health)
+    why = Why(linker)
+    api.include_router(why.router)
     http = HttpServer(api, settings.host, settings.port)
     process = Process("link", http, health)
     producer = Producer(settings.broker)
@@ -43,6 +46,7 @@ async def run(settings: Settings, catalog: Catalog) -> int:
         check_topics(settings.broker, [topics.RECORDS, topics.IDENTITIES, topics.PERSONS, *topics.LINKED])
         schemas = await asyncio.to_thread(TopicSchemas, ConfluentRegistry(settings.registry), catalog)
         agent = LinkAgent(linker, schemas, producer)
+        why.lock = agent.lock
         await asyncio.to_thread(agent.republish, recovered)
         # The state, not Kafka, says how far the log is linked.
         await asyncio.to_thread(

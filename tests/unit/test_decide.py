@@ -7,16 +7,22 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from avro.change import Place, RawEvent
 from avro.codec import DecisionCodec
-from avro.record import DeadLetter, Decision, DecisionKind, MentionPlace
+from avro.record import DeadLetter, Decision, DecisionKind, Mention, MentionPlace
 from connectors.feeds import Catalog
+from linkage.durable import DurableLinker
+from linkage.engine import LogEntry
 from linkage.errors import DecisionError
 from streams.cli.app import build
 from streams.decisions import check_form, decision_in, read_place, show_place
+from streams.why import Why
 from tests.unit.feed_rows import CASES
+from tests.unit.linkage_world import record
 from tests.unit.test_replay_all import created, key_of, message
 
 FEED = Catalog.load().by_id("police.hj_ryjbxx")
@@ -124,3 +130,26 @@ def test_a_decision_parts_and_its_revocation_joins(tmp_path: Path) -> None:
     made = json.loads(renkou("decide", *ends, "--same", "--reason", "one"))
     assert renkou.state(made["decision_id"]) == "in_force"
     assert renkou("reviews", "--json") == ""
+    told = json.loads(renkou("why", *ends, "--json"))
+    assert (told["same_person"], told["decision"]) == (True, made["decision_id"])
+    assert "明显" not in renkou("why", *ends)
+    assert "P0000000001" in renkou("why", renkou.persons()[0])
+    renkou("why", "P0000000099", fails="there is no such person")
+
+
+def test_the_route_tells_what_the_engine_knows(tmp_path: Path) -> None:
+    one = Mention("self", name="王小芳", birth_date=3652)
+    with DurableLinker(tmp_path, 1, {}) as linker:
+        linker.open()
+        linker.apply(
+            [LogEntry(0, record("police.hj", "1", 1, one)), LogEntry(1, record("edu.xs", "2", 1, one))]
+        )
+        app = FastAPI()
+        app.include_router(Why(linker).router)
+        client = TestClient(app)
+        pair = client.get("/v1/why", params={"left": "police.hj|1|self|0", "right": "edu.xs|2|self|0"})
+        assert pair.status_code == 200
+        assert pair.json()["same_person"]
+        assert client.get("/v1/why", params={"left": "P0000000001"}).json()["state"] == "active"
+        assert client.get("/v1/why", params={"left": "P0000000009"}).status_code == 404
+        assert client.get("/v1/why", params={"left": "x", "right": "y"}).status_code == 422

@@ -8,10 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from avro.record import Mention
+from avro.record import Decision, DecisionKind, Mention, MentionPlace
+from linkage.engine import LogEntry
+from linkage.features import Kind
 from linkage.outputs import format_person_id
-from linkage.weights import UNIT
+from linkage.weights import UNIT, default_weights
 from linkage.why import MOST_PAIRS, PairWhy, Place, why_pair, why_person
+from linkage.words import ELEMENTS, told
 from tests.unit.linkage_world import (
     FEEDS,
     NUMBERS,
@@ -125,3 +128,52 @@ def test_ended_persons_resolve() -> None:
     assert (merged.state, merged.merged_into) == ("merged", "P0000000001")
     assert retired is not None
     assert retired.state == "retired"
+
+
+def test_everything_that_is_told_has_words_in_both_languages() -> None:
+    for name in default_weights().rows:
+        element, _, level = name.partition(".")
+        if element != "threshold":
+            words = told(element, level)
+            assert words.en
+            assert not words.zh.isascii()
+    for kind in Kind:
+        assert kind.name.lower() in ELEMENTS
+
+
+@pytest.mark.parametrize("kind", list(DecisionKind))
+def test_a_decision_is_told_with_the_score_that_the_engine_goes_by(kind: DecisionKind) -> None:
+    engine, _ = run([record(POLICE, "1", 1, WANG), record(HEALTH, "2", 1, WANG)])
+    left = MentionPlace("police", "hj_ryjbxx", "1", "self")
+    right = MentionPlace("health", "health_record", "2", "self")
+    engine.apply([LogEntry(9, Decision("D1", kind, left, right, "steward", "seen the papers", 1))])
+    pair = why_pair(engine, Place(HEALTH, "2", "self"), Place(POLICE, "1", "self"))
+    assert pair is not None
+    one = engine.state.mention(POLICE, "1", "self", 0)
+    assert one is not None
+    (edge,) = one.node.edges.values()
+    assert pair.score == edge / UNIT
+    assert pair.decision == "D1"
+    assert pair.same_person == (kind is DecisionKind.MUST_LINK)
+    assert pair.constraint == (None if pair.same_person else "decision")
+    assert (pair.evidence[-1].element, pair.evidence[-1].level) == ("decision", kind)
+
+
+def test_how_a_person_came_together_is_told() -> None:
+    other = msgspec.structs.replace(WANG, name="王晓芳")
+    bare = Mention("self", name="李强")
+    engine, _ = run(
+        [
+            record(POLICE, "1", 1, WANG),
+            record(HEALTH, "2", 1, bare),
+            record(HEALTH, "2", 2, other),
+            record(HRSS, "3", 1, WANG),
+        ]
+    )
+    person = why_person(engine, "P0000000001")
+    assert person is not None
+    assert person.merged_from == ("P0000000002",)
+    (step,) = person.how
+    assert {step.left.key, step.right.key} == {"2", "1"} or {step.left.key, step.right.key} == {"2", "3"}
+    numbers = {term.holders for link in person.links for term in link.terms if term.element == "number"}
+    assert numbers == {2}, "two descriptions have the number"
