@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,10 @@ class Source:
         self._lines: list[str] = []
         self._indent = 0
         self._last = 0
+
+    def add_constants(self, constants: Mapping[str, Any]) -> None:
+        """Let the functions find these values under these names."""
+        self._constants |= constants
 
     def add(self, line: str) -> None:
         """Add one line at the present depth."""

@@ -49,7 +49,7 @@ class WriterSource(Source):
         if node.kind == "record":
             self._records[node.name] = name
         with self.block(f"def {name}(v):"):
-            pieces = self._record(node) if node.kind == "record" else self._value(node, "v", path)
+            pieces = self._record(node) if node.kind == "record" else self.value(node, "v", path)
             self.add(f"return {pieces[0]}" if len(pieces) == 1 else f"return b''.join(({', '.join(pieces)}))")
         return name
 
@@ -69,7 +69,7 @@ class WriterSource(Source):
             self._take_apart(node, variables)
         pieces: list[str] = []
         for field, variable in zip(node.fields, variables, strict=True):
-            pieces += self._value(field.node, variable, f"{node.name}.{field.name}")
+            pieces += self.value(field.node, variable, f"{node.name}.{field.name}")
         return pieces or ["b''"]
 
     def _take_apart(self, node: Node, variables: list[str]) -> None:
@@ -92,7 +92,7 @@ class WriterSource(Source):
             self.add(complete)
             self.add(f"{targets} = {get}(v)")
 
-    def _value(self, node: Node, var: str, path: str, branch: bytes = b"") -> list[str]:
+    def value(self, node: Node, var: str, path: str, branch: bytes = b"") -> list[str]:
         """Add the statements that write ``var``; return the expressions of its bytes, one or two.
 
         With ``branch``, the index of a union's branch, they are two. Putting the two together here would cost
@@ -113,12 +113,16 @@ class WriterSource(Source):
         with self.block(f"if type({var}) is not str and not isinstance({var}, str):"):
             self.add(f"refuse({path!r}, 'str', {var})")
         self.add(f"{body} = {var}.encode()")
+        self.prefix(prefix, body, branch)
+        return [prefix, body]
+
+    def prefix(self, prefix: str, body: str, branch: bytes = b"") -> None:
+        """Add the statements that put what stands before the bytes of a string into ``prefix``."""
         with self.block("try:"):
             self.add(f"{prefix} = {self.constant(values.prefixes(branch))}[len({body})]")
         with self.block("except IndexError:"):
             long = f"varint(len({body}) << 1)"
             self.add(f"{prefix} = {branch!r} + {long}" if branch else f"{prefix} = {long}")
-        return [prefix, body]
 
     def _scalar(self, node: Node, var: str, where: str) -> str:
         """Return the expression of a value's bytes."""
@@ -163,7 +167,7 @@ class WriterSource(Source):
                     self.add(f"{body} = b''")
                     word = "elif"
                     continue
-                inner = self._value(branch, var, path, values.varint(index << 1))
+                inner = self.value(branch, var, path, values.varint(index << 1))
                 self.add(f"{prefix} = {inner[0]}")
                 self.add(f"{body} = {inner[1]}")
             word = "elif"
@@ -216,7 +220,7 @@ class WriterSource(Source):
             with loop:
                 if node.kind == "map":
                     pieces = self._string(key, f"{path} (key)", b"")
-                pieces += self._value(node.item, item, f"{path}[]")
+                pieces += self.value(node.item, item, f"{path}[]")
                 self.add(f"{parts} += ({', '.join(pieces)},)")
             self.add(f"{parts}.append(b'\\0')")
             self.add(f"{piece} = b''.join({parts})")

@@ -89,7 +89,8 @@ class Change(msgspec.Struct):
     `avro.version`. Times are microseconds since 1970 in UTC: ``source_time`` is the commit in the source,
     ``captured_time`` the connector's. ``snapshot`` is Debezium's marker (``first``, ``true``, ``last``,
     ``incremental`` …) or None for a streamed change. ``unchanged`` names columns whose value the source did not
-    send (unchanged TOAST); they are absent from ``after``.
+    send (unchanged TOAST); they are absent from ``after``. Where the reader gave the row's shape
+    (`avro.shape`) and the row fits it, ``row`` has the row after the change and ``before`` and ``after`` are None.
     """
 
     place: Place
@@ -107,3 +108,4 @@ class Change(msgspec.Struct):
     after: dict[str, Any] | None = None
     snapshot: str | None = None
     unchanged: tuple[str, ...] = ()
+    row: msgspec.Struct | None = None

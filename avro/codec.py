@@ -17,7 +17,7 @@ from typing import Any, Final
 import fastavro
 
 from avro import version as versions
-from avro._plan import plan
+from avro._plan import Field, Node, plan
 from avro.compiled import Conversion, Native, Reader, Writer, compile_reader, compile_writer, malformed
 from avro.errors import SchemaError
 from avro.record import (
@@ -120,24 +120,27 @@ _CONVERSIONS: Final = {
 }
 
 
+NATIVES: Final[Mapping[str, Native]] = {
+    "renkou.RecordHeader": Native(Record, leading=("",), conversions=_CONVERSIONS),
+    "renkou.Mention": Native(Mention),
+    "renkou.Kin": Native(Kin),
+    "renkou.Finding": Native(Finding),
+}
+"""The structs of what a record is made of. A record is read with an empty feed."""
+
+
 @cache
 def _header() -> tuple[Writer, Reader]:
-    """Return the writer and reader of what all feeds' records begin with; a record is read with an empty feed.
+    """Return the writer and reader of what all feeds' records begin with.
 
     They are made once: it takes about 30 ms.
     """
-    schema = shared_schema("RecordHeader")
-    natives = {
-        full_name(schema): Native(Record, leading=("",), conversions=_CONVERSIONS),
-        "renkou.Mention": Native(Mention),
-        "renkou.Kin": Native(Kin),
-        "renkou.Finding": Native(Finding),
-    }
-    return compile_writer(plain(schema), natives), compile_reader(plain(schema), natives)
+    schema = plain(shared_schema("RecordHeader"))
+    return compile_writer(schema, NATIVES), compile_reader(schema, NATIVES)
 
 
 class RecordCodec:
-    """Records of one feed."""
+    """Records of one feed. ``header``, ``raw`` and ``elements`` are the parts of its schema, in this order."""
 
     def __init__(self, feed: str, folder: Path = SCHEMA_FOLDER) -> None:
         self.feed = feed
@@ -147,6 +150,9 @@ class RecordCodec:
         count = len(header_of(self.schema)["fields"])
         raw = whole.fields[count].node
         elements = replace(whole, fields=whole.fields[count + 1 :])
+        self.header: tuple[Field, ...] = whole.fields[:count]
+        self.raw: Node = raw
+        self.elements: tuple[Field, ...] = elements.fields
         self._write_header, self._read_header = _header()
         self._write_raw, self._read_raw = compile_writer(raw), compile_reader(raw)
         self._write_elements, self._read_elements = compile_writer(elements), compile_reader(elements)

@@ -42,6 +42,13 @@ class Unavailable:
             )
         return False
 
+    def is_in(self, values: tuple[Any, ...]) -> bool:
+        """Return whether one of a row's values is the placeholder."""
+        try:
+            return not self._scalars.isdisjoint(values)
+        except TypeError:
+            return any(map(self.is_value, values))
+
     def take_from(self, row: Row) -> tuple[str, ...]:
         """Remove the columns that hold the placeholder from ``row`` and return their names."""
         try:

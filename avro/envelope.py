@@ -8,7 +8,8 @@ position and row. Column values stay as Debezium's plain JSON has them; what the
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -18,6 +19,7 @@ from avro.debezium_toast import PLACEHOLDER, Unavailable
 from avro.debezium_wire import Envelope, Row, Source, WireReader
 from avro.errors import DecodeError
 from avro.registry import Registry
+from avro.shape import RowEnvelope, RowShape
 from avro.version import binlog_version, file_version, postgresql_version, push_version
 
 SourceKind = Literal["postgresql", "mariadb"]
@@ -29,6 +31,16 @@ TOPIC_PREFIX: Final = "cdc."
 MICROSECONDS_PER_MILLISECOND: Final = 1000
 
 _OPS: Final = {str(op): op for op in Op}
+_ROW_OPS: Final = {str(op): op for op in (Op.READ, Op.CREATE, Op.UPDATE)}
+_KEY_HEADERS: Final = frozenset((OLD_KEY_HEADER, NEW_KEY_HEADER))
+
+# By position: a struct's keyword arguments cost twice as much.
+_change_of: Final = cast(Callable[..., Change], Change)
+_NO_SOURCE: Final = Source()
+
+Origin = tuple[str, str, str]
+"""Department, schema and table of a change."""
+
 _TRANSACTION_STATUS: Final = frozenset(("BEGIN", "END"))
 
 # The number that every server counts its log files with: binlog.000012, or 12 digits and more.
@@ -50,16 +62,23 @@ class EnvelopeDecoder:
         self._wire = WireReader(registry)
         self._unavailable = Unavailable(unavailable_placeholder)
 
-    def decode(self, event: RawEvent, generation: int, kind: str = "postgresql") -> Change | Ignored:
+    def decode(
+        self, event: RawEvent, generation: int, kind: str = "postgresql", shape: RowShape | None = None
+    ) -> Change | Ignored:
         """Return the change, or why there is none.
 
-        ``generation`` is the source's, raised by hand when it is restored; ``kind`` the feed's. Raises
+        ``generation`` is the source's, raised by hand when it is restored; ``kind`` the feed's. A row that has the
+        ``shape`` is in the change's ``row``. Raises
         DecodeError, whose rule is one of not_json, malformed_avro, no_registry, unknown_schema, wrong_type, unknown_op,
         missing_key, missing_after, missing_source, missing_time, missing_position, foreign_source,
         unreadable_header; and RegistryUnavailableError when the event can be read later.
         """
         if event.value is None:
             return Ignored("tombstone")
+        if shape is not None:
+            change = self._shaped(event, shape, generation, kind)
+            if change is not None:
+                return change
         envelope = self._wire.envelope(event.value)
         if envelope is None:
             return Ignored("tombstone")
@@ -81,17 +100,23 @@ class EnvelopeDecoder:
         values = self._wire.document(event.value)
         return _time(values.get("ts_us"), values.get("ts_ms"), "heartbeat")
 
-    def _change(self, event: RawEvent, envelope: Envelope, op: Op, generation: int, kind: str) -> Change:
+    def _shaped(self, event: RawEvent, shape: RowShape, generation: int, kind: str) -> Change | None:
+        """Return the change of a usual row: of the shape, with all its columns, under the key that it had. None for
+        any other event."""
+        envelope = shape.envelope(event.value or b"")
+        if envelope is None or event.key is None:
+            return None
+        op, row, key = _ROW_OPS.get(envelope.op), envelope.after, shape.key_text(event.key)
+        if op is None or row is None or key is None or self._unavailable.is_in(shape.values(row)):
+            return None
+        if event.headers and not _KEY_HEADERS.isdisjoint([name for name, _ in event.headers]):
+            return None
         source = envelope.source
-        schema = None if source is None else source.schema or (source.db if kind == "mariadb" else None)
-        if source is None or source.name is None or not schema or not source.table:
-            raise DecodeError(
-                "missing_source", "the source block lacks name, schema or table; is it Debezium's?"
-            )
-        if not source.name.startswith(TOPIC_PREFIX) or len(source.name) == len(TOPIC_PREFIX):
-            raise DecodeError(
-                "foreign_source", "the connector's topic.prefix is not cdc.<department>; mend it"
-            )
+        return _whole(event, envelope, source, _origin(source, kind), op, key, generation, kind, row=row)
+
+    def _change(self, event: RawEvent, envelope: Envelope, op: Op, generation: int, kind: str) -> Change:
+        source = envelope.source or _NO_SOURCE
+        origin = _origin(source, kind)
         after = envelope.after
         unchanged: tuple[str, ...] = ()
         columns: Row = {}
@@ -110,26 +135,70 @@ class EnvelopeDecoder:
             else:
                 unchanged = self._unavailable.take_from(after)
         headers = event.headers
-        marker = source.snapshot
-        return Change(
-            place=event.place,
-            department=source.name[len(TOPIC_PREFIX) :],
-            schema=schema,
-            table=source.table,
-            op=op,
-            key=key_text(columns) if columns else "",
-            version=_version(source, op, generation, kind),
-            source_time=_time(source.ts_us, source.ts_ms, "source"),
-            captured_time=_time(envelope.ts_us, envelope.ts_ms, "envelope"),
+        return _whole(
+            event,
+            envelope,
+            source,
+            origin,
+            op,
+            key_text(columns) if columns else "",
+            generation,
+            kind,
             previous_key=header_key(self._wire, headers, OLD_KEY_HEADER, columns)
             if op is Op.CREATE
             else None,
             next_key=header_key(self._wire, headers, NEW_KEY_HEADER, columns) if op is Op.DELETE else None,
             before=envelope.before,
             after=after,
-            snapshot=None if marker == "false" else marker,
             unchanged=unchanged,
         )
+
+
+def _whole(
+    event: RawEvent,
+    envelope: Envelope | RowEnvelope,
+    source: Source,
+    origin: Origin,
+    op: Op,
+    key: str,
+    generation: int,
+    kind: str,
+    *,
+    previous_key: str | None = None,
+    next_key: str | None = None,
+    before: Row | None = None,
+    after: Row | None = None,
+    unchanged: tuple[str, ...] = (),
+    row: msgspec.Struct | None = None,
+) -> Change:
+    """Return the change with what envelope and source block say of it."""
+    marker = source.snapshot
+    # In the order of Change's fields.
+    return _change_of(
+        event.place,
+        *origin,
+        op,
+        key,
+        _version(source, op, generation, kind),
+        _time(source.ts_us, source.ts_ms, "source"),
+        _time(envelope.ts_us, envelope.ts_ms, "envelope"),
+        previous_key,
+        next_key,
+        before,
+        after,
+        None if marker == "false" else marker,
+        unchanged,
+        row,
+    )
+
+
+def _origin(source: Source, kind: str) -> Origin:
+    schema = source.schema or (source.db if kind == "mariadb" else None)
+    if source.name is None or not schema or not source.table:
+        raise DecodeError("missing_source", "the source block lacks name, schema or table; is it Debezium's?")
+    if not source.name.startswith(TOPIC_PREFIX) or len(source.name) == len(TOPIC_PREFIX):
+        raise DecodeError("foreign_source", "the connector's topic.prefix is not cdc.<department>; mend it")
+    return source.name[len(TOPIC_PREFIX) :], schema, source.table
 
 
 def _time(micros: object, millis: object, part: str) -> int:

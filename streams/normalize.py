@@ -70,7 +70,7 @@ class Normalizer:
             return [_dead(event, "", "unknown_topic", error)]
         try:
             plain = enveloped(feed, event) if feed.layout is not None else event
-            change = self._decoder.decode(plain, feed.generation, feed.kind)
+            change = self._decoder.decode(plain, feed.generation, feed.kind, feed.shape)
         except DecodeError as error:
             return [_dead(event, feed.id, error.rule, str(error))]
         if isinstance(change, Ignored):
@@ -99,11 +99,9 @@ class Normalizer:
     @staticmethod
     def _record(event: RawEvent, feed: Feed, change: Change) -> Recorded | DeadLetter:
         try:
-            normalized = feed.normalize(change)
+            return Recorded(*feed.encode(change))
         except FeedMismatchError as error:
             return _dead(event, feed.id, error.rule, str(error))
-        try:
-            datum = feed.codec.encode(normalized.record, normalized.raw, normalized.elements)
         except (ValueError, TypeError) as error:
             # The codec names the field and never the value.
             return _dead(
@@ -112,7 +110,6 @@ class Normalizer:
                 "unfit_value",
                 f"{error}; mend the feed's .avsc, then renkou dead-letters replay",
             )
-        return Recorded(normalized.record, datum)
 
 
 def _truncation(feed: Feed, change: Change) -> Mark:

@@ -147,7 +147,8 @@ class Consistency:
                 added += _of_month(mention)
             if plan.of_kin:
                 for kin in mention.kin:
-                    added += _of_relation(mention, kin, plan.of_kin.get(kin.relation, ()))
+                    if kin.id_number is not None or kin.birth_date is not None:
+                        added += _of_relation(mention, kin, plan.of_kin.get(kin.relation, ()))
             if plan.of_roles:
                 for other in mentions:
                     added += _of_relation(mention, other, plan.of_roles.get(other.role, ()))

@@ -48,7 +48,9 @@ _SCIENTIFIC: Final = re.compile(r"[1-9](?:\.[0-9]{1,17})?[Ee]\+?1[0-9]")
 _OLD_SHAPE: Final = re.compile(r"[1-9][0-9]{14}")
 
 # In 15 digits the century is not written. Sequence numbers from 996 on were kept for those who were a hundred.
-_CENTENARIAN_SEQUENCE: Final = 996
+_FIRST_CENTENARIAN: Final = "996"
+_CENTURY: Final = "19"
+_UPGRADED: Final[Issues] = ("id_upgraded",)
 
 _UNKNOWN_REGION: Final[Issues] = ("id_region_unknown",)
 _notes: Final[dict[str, Issues]] = {}
@@ -138,6 +140,8 @@ def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
     """
     if value is None:
         return None, NONE
+    if len(value) == OLD_LENGTH:
+        return _upgrade_usual(value) or _mend(value)
     if not is_valid(value):
         return _mend(value)
     try:
@@ -173,14 +177,30 @@ def _why_shapeless(number: str) -> Issues:
     return ("id_extra_digit",) if is_longer else ("id_length",)
 
 
+def _upgrade_usual(value: str) -> tuple[str, Issues] | None:
+    """Return what `_upgrade` does of 15 digits whose region and birth date are remembered, else None."""
+    region, sequence = value[:6], value[12:]
+    try:
+        total = _regions[region] + _dates[_CENTURY + value[6:12]] + _SEQUENCE[sequence]
+    except KeyError:
+        return None
+    if sequence >= _FIRST_CENTENARIAN or value == value[0] * OLD_LENGTH:
+        return None
+    number = f"{region}{_CENTURY}{value[6:]}{_CHECK_CHARACTERS[total % 11]}"
+    notes = _region(number)
+    return number, (*_UPGRADED, *notes) if notes else _UPGRADED
+
+
 def _upgrade(number: str) -> tuple[str | None, Issues]:
     if _OLD_SHAPE.fullmatch(number) is None:
         return None, ("id_characters",)
-    century = "18" if int(number[12:]) >= _CENTENARIAN_SEQUENCE else "19"
+    century = "18" if number[12:] >= _FIRST_CENTENARIAN else _CENTURY
     body = number[:6] + century + number[6:]
     if _birth_date(body[6:14]) is None:
         return None, ("id_birth_date",)
-    return body + check_character(body), ("id_upgraded", *_region(number))
+    upgraded = body + check_character(body)
+    is_valid(upgraded)  # remembers region and date
+    return upgraded, (*_UPGRADED, *_region(number))
 
 
 # A century and a half of days; numbers that are not days must not push them out.

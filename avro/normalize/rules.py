@@ -103,6 +103,7 @@ class Rule(msgspec.Struct, frozen=True):
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     is_companion: bool = False
+    is_remembered: bool = False
 
 
 class ContextRule(msgspec.Struct, frozen=True):
@@ -228,8 +229,10 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     ),
     "birth_certificate": Rule(str, "string", _always(normalize_certificate), is_companion=True),
     "mothers_number": Rule(str, "string", _always(normalize_mothers_number), is_companion=True),
-    "code": Rule(str, "string", _code, frozenset(("list",)), frozenset(("map", "findings"))),
-    "division": Rule(str, "string", _division),
+    "code": Rule(
+        str, "string", _code, frozenset(("list",)), frozenset(("map", "findings")), is_remembered=True
+    ),
+    "division": Rule(str, "string", _division, is_remembered=True),
     "phone": Rule(str, "string", _always(normalize_phone)),
     "phones": Rule(list, "string", _always(normalize_phones)),
     "label": Rule(str, "string", _always(normalize_label)),
@@ -237,15 +240,19 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "division_of_address": Rule(str, "string", _always(normalize_division_of_address), is_companion=True),
     "street_of_address": Rule(str, "string", _always(normalize_street_of_address), is_companion=True),
     "community_of_address": Rule(str, "string", _always(normalize_community_of_address), is_companion=True),
-    "date": Rule(str, "date", _always(remembering(normalize_date, REMEMBERED_DAYS))),
-    "day_number": Rule(str, "date", _always(remembering(normalize_serial_date, REMEMBERED_DAYS))),
+    "date": Rule(str, "date", _always(remembering(normalize_date, REMEMBERED_DAYS)), is_remembered=True),
+    "day_number": Rule(
+        str, "date", _always(remembering(normalize_serial_date, REMEMBERED_DAYS)), is_remembered=True
+    ),
     "yymmdd": ContextRule(str, "date", normalize_short_date, "calendar", required=frozenset(("calendar",))),
     "yymmdd_lunar": ContextRule(
         str, "string", normalize_short_lunar, "calendar", required=frozenset(("calendar",)), is_companion=True
     ),
-    "yymmdd_solar": Rule(str, "date", _always(remembering(normalize_short_date, REMEMBERED_DAYS))),
+    "yymmdd_solar": Rule(
+        str, "date", _always(remembering(normalize_short_date, REMEMBERED_DAYS)), is_remembered=True
+    ),
     "lunar_text": Rule(str, "string", _always(normalize_lunar_text), is_companion=True),
-    "month": Rule(str, "string", _always(remembering(normalize_month))),
+    "month": Rule(str, "string", _always(remembering(normalize_month)), is_remembered=True),
     "month_of_date": Rule(str, "string", _always(normalize_month_of_date), is_companion=True),
     "daterange": Rule(str, "date", _daterange, frozenset(("bound",))),
     "date_number": Rule(int, "date", _always(normalize_date_number)),
@@ -254,7 +261,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "instant": Rule(str, "timestamp", _always(normalize_iso_instant)),
     "day_of_instant": Rule(str, "date", _always(normalize_day_of_instant)),
     "epoch": Rule(int, "timestamp", _epoch, frozenset(("unit", "zone"))),
-    "day_of_epoch": Rule(int, "date", _day_of_epoch, frozenset(("unit", "zone"))),
+    "day_of_epoch": Rule(int, "date", _day_of_epoch, frozenset(("unit", "zone")), is_remembered=True),
     "credit_code": Rule(str, "string", _always(normalize_credit_code)),
     "serial": Rule(int, "string", _always(_serial)),
     "integer": Rule(int, "long", _always(normalize_integer)),

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import groupby
-from typing import Any, Final, cast
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
-from avro._source import Source
+from avro._writer import WriterSource
+from avro.native import Native
 from avro.normalize import RESIDENT_ID, contradictions, finding_rules, is_valid_resident_id
 from avro.record import PERSON_ELEMENTS, Finding, Mention
 from connectors.feeds.definition import Condition
@@ -32,16 +34,6 @@ mention_of: Final = cast(Callable[..., Mention], Mention)
 NAME: Final = PERSON_ELEMENTS.index("name")
 ID_TYPE: Final = PERSON_ELEMENTS.index("id_type")
 ID_NUMBER: Final = PERSON_ELEMENTS.index("id_number")
-
-_CONSTANTS: Final = {
-    "encode": _encode,
-    "mention": mention_of,
-    "kin": kin_of,
-    "fits": fits,
-    "contradictions": contradictions,
-    "is_valid": is_valid_resident_id,
-    "RESIDENT_ID": RESIDENT_ID,
-}
 
 
 def finding(about: About, rule: str, value: Any) -> Finding:
@@ -78,142 +70,179 @@ def _with_contradictions(
     return (*findings, *added)
 
 
+_CONSTANTS: Final = {
+    "encode": _encode,
+    "mention": mention_of,
+    "kin": kin_of,
+    "fits": fits,
+    "contradictions": contradictions,
+    "is_valid": is_valid_resident_id,
+    "RESIDENT_ID": RESIDENT_ID,
+    "with_issues": _with_issues,
+    "with_contradictions": _with_contradictions,
+    "with_broken": with_broken,
+}
+
+
 def compile_row(feed: str, plan: Plan) -> RowReader:
     """Return the function of a feed's plan; ``feed`` stands for the file in tracebacks."""
-    return cast(RowReader, _RowSource(plan).compile(f"rows of {feed}", "read"))
+    return cast(RowReader, _Reader(plan).compile(f"rows of {feed}", "read"))
 
 
-class _RowSource(Source):
-    """The function's text. Names of columns and fields stand in it as literals, never as code."""
+class Said(NamedTuple):
+    """How the text names a mention that it has put together: the condition under which it is there, empty where it
+    always is; the expressions of PERSON_ELEMENTS and of EVIDENCE, the latter empty where the feed declares none; and
+    the variable of the kin out of JSON columns, empty where there are no such columns."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(
-            {
-                **_CONSTANTS,
-                "with_issues": _with_issues,
-                "with_contradictions": _with_contradictions,
-                "with_broken": with_broken,
-            }
-        )
-        self._fields = {field: self.fresh("e") for field in plan.nothing}
-        self._columns = {column: self.fresh("v") for column in plan.fields_of}
-        with self.block("def read(row):"):
-            self._take()
-            self.add("f = ()")
-            later = {step.field for step in plan.context_steps}
-            for column, steps in groupby(plan.steps, key=lambda step: step.column):
-                self._column(column, list(steps), plan.nothing, later)
-            self._context(plan)
-            self._checks(plan)
-            self.add("m = []")
-            for mention in plan.mentions:
-                self._mention(mention)
-            raw = ", ".join(f"{column!r}: {value}" for column, value in self._columns.items())
-            elements = ", ".join(f"{field!r}: {value}" for field, value in self._fields.items())
-            self.add(f"return encode({{{raw}}}).decode(), {{{elements}}}, tuple(m), f")
+    plan: MentionPlan
+    needs: str
+    values: list[str]
+    evidence: list[str]
+    each: str
 
-    def _take(self) -> None:
-        with self.block("try:"):
-            for column, value in self._columns.items():
-                self.add(f"{value} = row[{column!r}]")
-        with self.block("except KeyError:"):
-            self.add("return None")
 
-    def _column(self, column: str, steps: list[Step], nothing: Mapping[str, Any], later: set[str]) -> None:
-        value = self._columns[column]
+class RowSource(WriterSource):
+    """Text that reads a row's values, findings and mentions into variables. Names of columns and fields stand in it as
+    literals, never as code."""
+
+    def __init__(self, plan: Plan, natives: Mapping[str, Native] = MappingProxyType({})) -> None:
+        super().__init__(natives)
+        self.add_constants(_CONSTANTS)
+        self.plan = plan
+        self.fields = {field: self.fresh("e") for field in plan.nothing}
+        self.columns = {column: self.fresh("v") for column in plan.fields_of}
+        self.said: list[Said] = []
+
+    def read_columns(self, row: str) -> None:
+        """Add what puts the fields into their variables and the findings into ``f``; ``row`` is the expression of the
+        row as a mapping."""
+        plan = self.plan
+        self.add("f = ()")
+        later = {step.field for step in plan.context_steps}
+        for column, steps in groupby(plan.steps, key=lambda step: step.column):
+            self._column(column, list(steps), later)
+        self._context()
+        self._checks(row)
+
+    def read_mentions(self) -> None:
+        """Add what puts the mentions into the list ``m``."""
+        self.add("m = []")
+        for mention in self.plan.mentions:
+            self._mention(mention)
+
+    def _column(self, column: str, steps: list[Step], later: set[str]) -> None:
+        value = self.columns[column]
         with self.block(f"if {value} is None:"):
             for step in steps:
-                self.add(f"{self._fields[step.field]} = {nothing[step.field]!r}")
+                self.add(f"{self.fields[step.field]} = {self.plan.nothing[step.field]!r}")
         with self.block(f"elif type({value}) is not {self.constant(steps[0].takes)}:"):
             self.add("return None")
         with self.block("else:"):
             for step in steps:
-                field = self._fields[step.field]
-                if step.field in later:
-                    self.add(f"{field} = None")
-                    continue
-                call = f"{self.constant(step.normalize)}({value})"
-                if step.when is None:
-                    self._apply(call, field, step.about, value)
-                    continue
-                with self.block(f"if {self._holds(step.when)}:"):
-                    self._apply(call, field, step.about, value)
-                with self.block("else:"):
-                    self.add(f"{field} = {nothing[step.field]!r}")
+                self.step(step, value, later)
+
+    def step(self, step: Step, value: str, later: set[str]) -> None:
+        """Add what puts a field of a column that has a value into its variable."""
+        field = self.fields[step.field]
+        if step.field in later:
+            self.add(f"{field} = None")
+            return
+        call = f"{self.constant(step.normalize)}({value})"
+        if step.when is None:
+            self._apply(call, field, step.about, value)
+            return
+        with self.block(f"if {self._holds(step.when)}:"):
+            self._apply(call, field, step.about, value)
+        with self.block("else:"):
+            self.add(f"{field} = {self.plan.nothing[step.field]!r}")
 
     def _holds(self, when: Condition) -> str:
-        return f"fits({self._columns[when.column]}, {self.constant(when.values)})"
+        return f"fits({self.columns[when.column]}, {self.constant(when.values)})"
 
     def _apply(self, call: str, field: str, about: About, value: str) -> None:
         self.add(f"{field}, i = {call}")
+        self.doubt(about, value)
+
+    def doubt(self, about: About, value: str) -> None:
+        """Add what makes findings of the rules in ``i``."""
         with self.block("if i:"):
             self.add(f"f = with_issues(f, {self.constant(about)}, i, {value})")
 
-    def _context(self, plan: Plan) -> None:
-        for step in plan.context_steps:
-            value = self._columns[step.column]
+    def _context(self) -> None:
+        for step in self.plan.context_steps:
+            value = self.columns[step.column]
             holds = "" if step.when is None else f" and {self._holds(step.when)}"
             with self.block(f"if {value} is not None{holds}:"):
-                call = f"{self.constant(step.normalize)}({value}, {self._fields[step.context]})"
-                self._apply(call, self._fields[step.field], step.about, value)
+                call = f"{self.constant(step.normalize)}({value}, {self.fields[step.context]})"
+                self._apply(call, self.fields[step.field], step.about, value)
 
-    def _checks(self, plan: Plan) -> None:
-        for check in plan.checks:
-            number = self._fields[check.id_field]
+    def _checks(self, row: str) -> None:
+        for check in self.plan.checks:
+            number = self.fields[check.id_field]
             valid = "" if check.is_resident else f" and is_valid({number})"
             with self.block(f"if {number} is not None{valid}:"):
-                sex, birth_date = self._value(check.sex_field), self._value(check.birth_field)
+                sex, birth_date = self.variable(check.sex_field), self.variable(check.birth_field)
                 self.add(f"i = contradictions({number}, {sex}, {birth_date})")
                 with self.block("if i:"):
-                    self.add(f"f = with_contradictions(f, i, {self.constant(check.sources)}, row)")
+                    self.add(f"f = with_contradictions(f, i, {self.constant(check.sources)}, {row})")
 
     def _mention(self, plan: MentionPlan) -> None:
-        values = [self._value(field) for field in plan.fields]
+        values = [self.variable(field) for field in plan.fields]
         number = values[ID_NUMBER]
-        if plan.is_resident:
-            values[ID_TYPE] = f"None if {number} is None else RESIDENT_ID"
-        elif plan.is_open:
-            values[ID_TYPE] = f"RESIDENT_ID if {number} is not None and is_valid({number}) else None"
-        if not plan.needs:
-            self._append(plan, values)
-            return
-        with self.block(f"if {' or '.join(f'{self._value(field)} is not None' for field in plan.needs)}:"):
-            self._append(plan, values)
+        needs = " or ".join(f"{self.variable(field)} is not None" for field in plan.needs)
+        with self.block(f"if {needs}:" if needs else "if True:"):
+            if plan.is_resident:
+                values[ID_TYPE] = self._named(f"None if {number} is None else RESIDENT_ID")
+            elif plan.is_open:
+                valid = f"{number} is not None and is_valid({number})"
+                values[ID_TYPE] = self._named(f"RESIDENT_ID if {valid} else None")
+            evidence: list[str] = []
+            each = ""
+            if plan.evidence_of:  # the usual defaults cost nothing
+                each = self._each(plan)
+                evidence = self._evidence(plan.evidence, values[NAME], number, each)
+            given = ", ".join((*values, *evidence))
+            self.add(f"m.append(mention({plan.role!r}, {plan.ordinal}, {given}))")
+        self.said.append(Said(plan, needs, values, evidence, each))
 
-    def _append(self, plan: MentionPlan, values: list[str]) -> None:
-        if plan.evidence_of:  # the usual defaults cost nothing
-            self._each(plan)
-            values = [*values, *self._evidence(plan.evidence, values[NAME], values[ID_NUMBER])]
-        self.add(f"m.append(mention({plan.role!r}, {plan.ordinal}, {', '.join(values)}))")
+    def _named(self, expression: str) -> str:
+        if expression in ("None", "()"):
+            return expression
+        name = self.fresh("n")
+        self.add(f"{name} = {expression}")
+        return name
 
-    def _evidence(self, evidence: EvidencePlan, name: str, number: str) -> list[str]:
+    def _evidence(self, evidence: EvidencePlan, name: str, number: str, each: str) -> list[str]:
         """Return the expressions of EVIDENCE, in that order."""
         household = "None"
         if evidence.household is not None:
             prefix, field = evidence.household
-            household = f"None if {self._value(field)} is None else {prefix!r} + {self._value(field)}"
-        ties = [(self._value(field), "None", f"{prefix!r} + ") for prefix, field in evidence.ties]
-        numbers = [(self._value(field), number, "") for field in evidence.other_numbers]
-        names = [(self._value(field), name, "") for field in evidence.other_names]
+            household = f"None if {self.variable(field)} is None else {prefix!r} + {self.variable(field)}"
+        ties = [(self.variable(field), "None", f"{prefix!r} + ") for prefix, field in evidence.ties]
+        numbers = [(self.variable(field), number, "") for field in evidence.other_numbers]
+        names = [(self.variable(field), name, "") for field in evidence.other_names]
         return [
-            household,
-            *(self._present(values) for values in (ties, numbers, names)),
-            self._value(evidence.birth_order),
-            self._kin(evidence.kin) + (" + k" if evidence.each else ""),
+            self._named(household),
+            *(self._named(self._present(values)) for values in (ties, numbers, names)),
+            self.variable(evidence.birth_order),
+            self._named(self._kin(evidence.kin) + (f" + {each}" if each else "")),
         ]
 
-    def _each(self, plan: MentionPlan) -> None:
-        """Add the reading of persons within JSON columns into ``k``."""
-        if plan.evidence.each:
-            self.add("k = ()")
+    def _each(self, plan: MentionPlan) -> str:
+        """Add the reading of persons within JSON columns, and return the variable that has them."""
+        if not plan.evidence.each:
+            return ""
+        kin = self.fresh("k")
+        self.add(f"{kin} = ()")
         about = self.constant(About("kin", plan.role, plan.ordinal))
         for each in plan.evidence.each:
-            value = self._value(each.field)
+            value = self.variable(each.field)
             with self.block(f"if {value} is not None:"):
                 self.add(f"i, j = {self.constant(each.read)}({value})")
-                self.add("k += i")
+                self.add(f"{kin} += i")
                 with self.block("if j:"):
                     self.add(f"f = with_broken(f, {about}, j)")
+        return kin
 
     def _present(self, values: list[tuple[str, str, str]]) -> str:
         """Return the expression of a tuple of those values that there are and that are not another, with prefixes."""
@@ -226,11 +255,39 @@ class _RowSource(Source):
     def _kin(self, kin: tuple[KinPlan, ...]) -> str:
         terms = []
         for other in kin:
-            values = [self._value(field) for field in other.fields]
-            nobody = " and ".join(f"{value} is None" for value in values if value != "None")
-            said = "" if other.relation_field is None else f"{self._value(other.relation_field)} or "
-            terms.append(f"(() if {nobody} else (kin({said}{other.relation!r}, {', '.join(values)}),))")
+            values = [self.variable(field) for field in other.fields]
+            said = self.said_relation(other)
+            terms.append(f"(() if {self.nobody(other)} else (kin({said}, {', '.join(values)}),))")
         return " + ".join(terms) or "()"
 
-    def _value(self, field: str | None) -> str:
-        return "None" if field is None else self._fields[field]
+    def said_relation(self, kin: KinPlan) -> str:
+        """Return the expression of what another is to the person."""
+        said = "" if kin.relation_field is None else f"{self.variable(kin.relation_field)} or "
+        return f"{said}{kin.relation!r}"
+
+    def nobody(self, kin: KinPlan) -> str:
+        """Return the condition under which nothing is said of another person."""
+        values = [self.variable(field) for field in kin.fields if field is not None]
+        return " and ".join(f"{value} is None" for value in values)
+
+    def variable(self, field: str | None) -> str:
+        """Return the variable of a field, None's name where there is none."""
+        return "None" if field is None else self.fields[field]
+
+
+class _Reader(RowSource):
+    """The function of `compile_row`."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        with self.block("def read(row):"):
+            with self.block("try:"):
+                for column, value in self.columns.items():
+                    self.add(f"{value} = row[{column!r}]")
+            with self.block("except KeyError:"):
+                self.add("return None")
+            self.read_columns("row")
+            self.read_mentions()
+            raw = ", ".join(f"{column!r}: {value}" for column, value in self.columns.items())
+            elements = ", ".join(f"{field!r}: {value}" for field, value in self.fields.items())
+            self.add(f"return encode({{{raw}}}).decode(), {{{elements}}}, tuple(m), f")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +15,9 @@ from avro.normalize import RESIDENT_ID, contradictions, is_valid_resident_id
 from avro.normalize.consistency import Consistency
 from avro.record import Finding, Mention, Record, Relation
 from avro.schema import SCHEMA_FOLDER
+from avro.shape import RowShape
 from connectors.errors import FeedMismatchError
+from connectors.feeds._datum import OPS, DatumWriter, compile_datum, record_of
 from connectors.feeds._row import (
     ID_NUMBER,
     ID_TYPE,
@@ -30,10 +32,6 @@ from connectors.feeds.plan import About, Check, ContextStep, MentionPlan, Step, 
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
-
-# By position: a struct's keyword arguments cost twice as much.
-_record_of: Final = cast(Callable[..., Record], Record)
-_OPS: Final = {op: op.value for op in Op}
 
 _TYPE_NAMES: Final = {
     str: "text",
@@ -109,7 +107,9 @@ class Feed:
         self._context_steps: tuple[ContextStep, ...] = plan.context_steps
         self._mentions: tuple[MentionPlan, ...] = plan.mentions
         self._checks: tuple[Check, ...] = plan.checks
+        self._plan = plan
         self._read_row = compile_row(self.id, plan)
+        self.shape = RowShape({column.name: column.takes for column in definition.columns}, self.key)
         self._consistency = Consistency(
             {(mention.role, mention.ordinal): mention.elements for mention in definition.mentions},
             {
@@ -129,6 +129,35 @@ class Feed:
         """The codec of this feed's records."""
         return RecordCodec(self.id, self.schemas)
 
+    @cached_property
+    def _write_datum(self) -> DatumWriter:
+        return compile_datum(self.id, self.topic, self._plan, self.codec, self.shape, self._consistency)
+
+    def encode(self, change: Change) -> tuple[Record, bytes]:
+        """Return the record of a change of this feed, as `normalize` does, and its datum.
+
+        Raises FeedMismatchError as `normalize`, and ValueError or TypeError, naming the field, when a value does not
+        fit the feed's schema.
+        """
+        row = change.row or self._row_of(change)
+        if row is not None:
+            write = self._write_datum
+            try:
+                written = write(change, row)
+            except (ValueError, TypeError, OverflowError):
+                written = None  # the codec says below which field it is
+            if written is not None:
+                return written
+        normalized = self.normalize(change)
+        return normalized.record, self.codec.encode(normalized.record, normalized.raw, normalized.elements)
+
+    def _row_of(self, change: Change) -> msgspec.Struct | None:
+        """Return the row of a change that was not read into the feed's shape, None when it does not fit."""
+        after = change.after
+        if after is None or change.unchanged or _decode(change.key).keys() != self._key_set:
+            return None
+        return self.shape.row(after)
+
     def normalize(self, change: Change) -> Normalized:
         """Return the record of a change of this feed; not for a truncate, which is about no row.
 
@@ -142,13 +171,13 @@ class Feed:
             )
         if change.op is Op.DELETE:
             return Normalized(self._record(change, (), (), (), ()), None, dict(self._nothing))
-        after = change.after
+        after = change.after if change.row is None else self.shape.columns(change.row)
         assert after is not None, "only a delete has no row after it"
         if not change.unchanged:
             row = self._read_row(after)
             if row is not None:
                 if len(after) != len(self.columns):
-                    self.unknown_columns |= after.keys() - self._known
+                    self._notice(after)
                 raw_text, elements, mentions, found = row
                 return Normalized(self._record(change, (), (), mentions, found), raw_text, elements)
         return self._normalize_unusual(change, after)
@@ -164,6 +193,11 @@ class Feed:
         record = self._record(change, unchanged, unchanged_elements, people, found)
         return Normalized(record, _encode(raw).decode(), elements)
 
+    def _notice(self, after: Mapping[str, Any]) -> None:
+        """Remember the columns that the feed does not name, so that they are passed over from now on."""
+        self.unknown_columns |= after.keys() - self._known
+        self.shape.widen(after)
+
     def _unchanged(self, change: Change) -> tuple[str, ...]:
         self.unknown_columns.update(column for column in change.unchanged if column not in self._known)
         return tuple(column for column in change.unchanged if column in self._fields_of)
@@ -174,7 +208,7 @@ class Feed:
         raw: dict[str, Any] = {}
         elements = dict(self._nothing)
         findings: list[Finding] = []
-        for column, takes, field, normalize, about, when in self._steps:
+        for column, takes, field, normalize, about, when, _ in self._steps:
             try:
                 value = after[column]
             except KeyError:
@@ -195,7 +229,7 @@ class Feed:
                 if issues:
                     findings += [finding(about, rule, raw[column]) for rule in issues]
         if len(after) != len(raw):
-            self.unknown_columns |= after.keys() - self._known
+            self._notice(after)
         for id_field, is_resident, sex_field, birth_field, sources in self._checks:
             number = elements[id_field]
             if number is None or not (is_resident or is_valid_resident_id(number)):
@@ -246,9 +280,9 @@ class Feed:
         op = change.op
         findings += self._consistency.doubts(mentions, change.source_time, findings)
         # In the order of Record's fields.
-        return _record_of(
+        return record_of(
             self.id,
-            _OPS[op],
+            OPS[op],
             change.key,
             change.version,
             op is Op.DELETE,

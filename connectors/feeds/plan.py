@@ -12,7 +12,7 @@ from avro.elements import Element, ElementType, element_of, elements
 from avro.errors import SchemaError
 from avro.normalize import ContextRule, Issues
 from avro.normalize.issues import NONE
-from avro.normalize.rules import ContextNormalizer, Normalizer
+from avro.normalize.rules import ContextNormalizer, Normalizer, Rule
 from avro.record import EVIDENCE, PERSON_ELEMENTS
 from avro.schema import record_schema
 from connectors.feeds.definition import Condition, FeedDefinition, Output, Part
@@ -31,7 +31,8 @@ class About(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A field and the column that fills it: the type of the column's value, and the function."""
+    """A field and the column that fills it: the type of the column's value, and the function. ``is_remembered`` as in
+    `avro.normalize.rules.Rule`."""
 
     column: str
     takes: type
@@ -39,6 +40,7 @@ class Step(NamedTuple):
     normalize: Normalizer
     about: About
     when: Condition | None
+    is_remembered: bool
 
 
 class ContextStep(NamedTuple):
@@ -207,7 +209,9 @@ def _steps(
                 context = getattr(output.parameters, output.rule.context)
                 if context is None:
                     normalize = _parted(_without_context(output.rule.normalize), output.part)
-                    steps.append(Step(column.name, column.takes, output.field, normalize, about, output.when))
+                    steps.append(
+                        Step(column.name, column.takes, output.field, normalize, about, output.when, False)
+                    )
                     continue
                 if context not in outputs or isinstance(outputs[context].rule, ContextRule):
                     output.place.fail(
@@ -228,7 +232,10 @@ def _steps(
                     normalize = _parted(output.rule.build(output.parameters), output.part)
                 except ValueError as error:
                     output.place.fail(f"rule {output.rule_name}: {error}")
-            steps.append(Step(column.name, column.takes, output.field, normalize, about, output.when))
+            is_remembered = isinstance(output.rule, Rule) and output.rule.is_remembered
+            steps.append(
+                Step(column.name, column.takes, output.field, normalize, about, output.when, is_remembered)
+            )
     return tuple(steps), tuple(context_steps)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from avro.change import Change, Op, Place
 from avro.normalize.resident_id import check_character
+from avro.record import Record
 from connectors.errors import FeedMismatchError
 from connectors.feeds import Catalog, Feed, Normalized
 
@@ -40,6 +41,26 @@ def a_row(feed: Feed) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {column.name: st.one_of(st.none(), VALUES[column.takes]) for column in feed.definition.columns}
     )
+
+
+def written(feed: Feed, change: Change) -> tuple[Record, bytes] | tuple[str, str]:
+    """Return record and datum as the stage makes them, or what is wrong."""
+    try:
+        return feed.encode(change)
+    except FeedMismatchError as error:
+        return error.rule, str(error)
+    except (ValueError, TypeError) as error:
+        return "unfit_value", str(error)
+
+
+def built(feed: Feed, said: Normalized | tuple[str, str]) -> tuple[Record, bytes] | tuple[str, str]:
+    """Return record and datum by the feed's codec."""
+    if not isinstance(said, Normalized):
+        return said
+    try:
+        return said.record, feed.codec.encode(said.record, said.raw, said.elements)
+    except (ValueError, TypeError) as error:
+        return "unfit_value", str(error)
 
 
 def said(feed: Feed, change: Change, *, compiled: bool) -> Normalized | tuple[str, str]:
@@ -74,10 +95,22 @@ def test_both_ways_say_the_same(feed: Feed, data: st.DataObject) -> None:
     before = dict(row)
     quick, slow = said(feed, change, compiled=True), said(feed, change, compiled=False)
     assert quick == slow
+    by_codec = built(feed, slow)
+    assert written(feed, change) == by_codec
+    shaped = feed.shape.row(row) if not unchanged else None
+    if shaped is not None:
+        quickest = Change(
+            change.place, change.department, change.schema, change.table, change.op, change.key, change.version,
+            change.source_time, change.captured_time, row=shaped,
+        )  # fmt: skip
+        assert written(feed, quickest) == by_codec
+        if by_codec[0] != "unfit_value" and isinstance(quick, Normalized):
+            assert feed._write_datum(quickest, shaped) == by_codec  # the quickest way was tried
     assert row == before
     if isinstance(quick, Normalized) and isinstance(slow, Normalized):
         assert list(quick.elements) == list(slow.elements)
         if what != "unchanged":
+            assert shaped is not None
             assert feed._read_row(row) is not None  # the quick way was tried
     if what == "added":
         assert "one_more" in feed.unknown_columns

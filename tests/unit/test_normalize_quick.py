@@ -58,6 +58,21 @@ def test_resident_ids(region: int, day: date, sequence: int, place: int, charact
         assert resident_id.is_valid(value) == resident_id._is_well_formed(value)
 
 
+@given(
+    st.one_of(st.integers(100000, 999999), st.just(111111)),
+    st.dates(date(1900, 1, 1), date(1999, 12, 31)),
+    st.integers(0, 999),
+    st.integers(0, 14),
+    st.sampled_from("0X1x９ ²"),
+)
+@example(111111, date(1911, 11, 11), 111, 0, "1")
+@example(110101, date(1900, 1, 1), 996, 0, "1")
+def test_old_resident_ids(region: int, day: date, sequence: int, place: int, character: str) -> None:
+    usual = f"{region}{day:%y%m%d}{sequence:03}"
+    for value in (usual, usual, changed(usual, place, character), usual):  # the second time it is remembered
+        assert resident_id.normalize_resident_id(value) == resident_id._mend(value)
+
+
 @given(st.text("江岚省1Ａa －—‐不详0", max_size=24))
 def test_addresses(value: str) -> None:
     tidied = address._DASHES.sub("-", text.tidy(value))
