@@ -16,9 +16,9 @@ FILE_NAME: Final = "endpoints.json"
 class Endpoints(msgspec.Struct, kw_only=True):
     """Addresses of one hub.
 
-    ``sources`` maps a department to the DSN of its database (the administrator's, on one machine). ``metrics`` maps a
-    process (normalize, link, store) to the address of its ``/metrics``. ``pids`` maps each process, ``supervisor``
-    included, to its process id.
+    ``sources`` maps a department to the DSN of its database (the administrator's, on one machine). ``push`` is the push
+    channel's address, empty where nobody may push. ``metrics`` maps a process (normalize, link, store) to the address
+    of its ``/metrics``. ``pids`` maps each process, ``supervisor`` included, to its process id.
     """
 
     sources: dict[str, str] = {}
@@ -28,6 +28,7 @@ class Endpoints(msgspec.Struct, kw_only=True):
     clickhouse: str = ""
     console: str = ""
     link: str = ""
+    push: str = ""
     metrics: dict[str, str] = {}
     pids: dict[str, int] = {}
 

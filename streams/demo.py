@@ -15,6 +15,7 @@ import msgspec
 
 from connectors.errors import TransientError
 from connectors.feeds import Catalog
+from connectors.simulate import DEPARTMENTS as SIMULATED
 from connectors.simulate import Pace, Simulator
 from connectors.stack import LocalStack
 from monitoring import scrape
@@ -31,13 +32,15 @@ TRUTH_FOLDER: Final = "truth"
 
 @dataclass(slots=True)
 class Plan:
-    """What the user asked for. ``duration`` is in seconds, None until Ctrl-C; ``rate`` is row changes a second."""
+    """What the user asked for. ``duration`` is in seconds, None until Ctrl-C; ``rate`` is row changes a second.
+    ``departments`` are those that are played."""
 
     data: Path
     people: int
     rate: float
     seed: int
     duration: float | None
+    departments: tuple[str, ...] = hub.DEPARTMENTS
 
 
 @dataclass(slots=True)
@@ -66,7 +69,7 @@ class Demo:
     def __init__(self, plan: Plan, catalog: Catalog, say: Callable[[str], None]) -> None:
         self._plan = plan
         self._feeds = catalog
-        self._catalog = hub.on_this_machine(catalog)
+        self._catalog = hub.on_this_machine(catalog, plan.departments)
         self._say = say
         self._began = time.monotonic()
         self._first_person = 0.0
@@ -78,7 +81,7 @@ class Demo:
 
     def missing(self) -> list[str]:
         """Return which departments cannot be on this machine, and why."""
-        return hub.missing_departments(self._feeds)
+        return hub.missing_departments(self._feeds, self._plan.departments)
 
     def start(self) -> None:
         """Start the servers, fill the sources and start the hub. Raises ConnectorError. Blocks."""
@@ -89,7 +92,7 @@ class Demo:
         beginning = self.stack.begin(hub.hub_specs(self._plan.data, self.stack.ports))
         hub.create_tables(self.stack, self._catalog)
         self._fill()
-        hub.prepare(self.stack, self._feeds, say=self._say)
+        hub.prepare(self.stack, self._feeds, say=self._say, departments=self._plan.departments)
         self.stack.wait_ready(beginning)
         self.stack.publish()
         while not self.stopping.is_set() and not self.query("SELECT count() AS n FROM persons")[0]["n"]:
@@ -112,7 +115,9 @@ class Demo:
 
     def _fill(self) -> None:
         sources = {
-            department: self.stack.dsn(department) for department in captured_departments(self._catalog)
+            department: self.stack.dsn(department)
+            for department in captured_departments(self._catalog)
+            if department in SIMULATED
         }
         folder = self._plan.data / TRUTH_FOLDER
         self._simulator = Simulator(sources, self._plan.people, self._plan.seed, folder)

@@ -19,23 +19,40 @@ from connectors.feeds import Catalog, Feed
 from connectors.feeds.definition import DATABASE_KINDS
 from connectors.simulate import schema as simulated
 from connectors.simulate.tables import TABLES
-from connectors.stack import HUB, LocalStack, ProcessSpec, lacks
+from connectors.stack import HUB, PUSH, LocalStack, ProcessSpec, lacks
 from connectors.stack import connect as connect_process
+from streams.errors import SettingError
 from streams.schemas import captured_departments, department_names
 from streams.settings import RUNNING
 
 DEPARTMENTS: Final = ("police", "health", "hrss")
-"""The departments that this machine plays: each is a database and a connector of its own, and there are two cores."""
+"""The departments that this machine plays unless told otherwise: each is a database and a connector of its own, and
+there are two cores."""
+
+ALL: Final = "all"
 
 HEALTH_SECONDS: Final = 3.0
 
 Say = Callable[[str], None]
 
 
-def on_this_machine(catalog: Catalog) -> Catalog:
-    """Return the catalogue of the feeds whose tables the databases of this machine have: those that are played, in
+def departments_of(text: str) -> tuple[str, ...]:
+    """Return the departments that a setting names: ``all``, or names separated by commas. Raises SettingError."""
+    known = tuple(dict.fromkeys(table.department for table in TABLES))
+    names = known if text == ALL else tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise SettingError(
+            f"--departments: {'there is no department ' + repr(unknown[0]) if unknown else 'none is named'}; "
+            f"give {ALL}, or some of {','.join(known)}"
+        )
+    return names
+
+
+def on_this_machine(catalog: Catalog, departments: Sequence[str] = DEPARTMENTS) -> Catalog:
+    """Return the catalogue of the feeds whose tables the databases of this machine have: those of ``departments``, in
     servers that it has."""
-    here = {(table.department, table.name) for table in TABLES if table.department in DEPARTMENTS}
+    here = {(table.department, table.name) for table in TABLES if table.department in departments}
     return catalog.only(
         lambda feed: feed.is_captured and (feed.department, feed.table) in here and not lacks(feed.kind)
     )
@@ -53,13 +70,18 @@ def _captured(feed: Feed) -> CapturedTable:
 
 
 def prepare(
-    stack: LocalStack, catalog: Catalog, capture: Capture = Capture.JSON, say: Say = lambda _: None
+    stack: LocalStack,
+    catalog: Catalog,
+    capture: Capture = Capture.JSON,
+    say: Say = lambda _: None,
+    departments: Sequence[str] = DEPARTMENTS,
 ) -> None:
-    """Create databases, tables, topics and connectors where they are missing. Raises ConnectorError. Blocks."""
-    here = on_this_machine(catalog)
+    """Create databases, tables, topics and connectors of ``departments`` where they are missing.
+
+    Raises ConnectorError. Blocks.
+    """
+    here = on_this_machine(catalog, departments)
     say("databases")
-    for reason in missing_departments(catalog):
-        say(reason)
     ensure_databases(stack, here)
     create_tables(stack, here)
     say("topics")
@@ -68,12 +90,12 @@ def prepare(
     capture_departments(stack, here, captured_departments(here), capture)
 
 
-def missing_departments(catalog: Catalog) -> list[str]:
-    """Return, for each department whose database server is not on this machine, why and what to do."""
+def missing_departments(catalog: Catalog, departments: Sequence[str]) -> list[str]:
+    """Return, for each of ``departments`` whose database server is not on this machine, why and what to do."""
     return [
         f"without {name}: {reason}"
         for name in captured_departments(catalog)
-        if (reason := lacks(database_kind(catalog, name)))
+        if name in departments and (reason := lacks(database_kind(catalog, name)))
     ]
 
 
@@ -202,8 +224,11 @@ def _source(stack: LocalStack, department: str, kind: SourceKind) -> Source:
     return Source(department, "127.0.0.1", stack.ports[kind], department, user, reference, kind)
 
 
-def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
-    """Return the hub's processes. They are healthy when ready: partitions assigned, store and broker reachable."""
+def hub_specs(data: Path, ports: Mapping[str, int], *, push: bool = False) -> list[ProcessSpec]:
+    """Return the hub's processes, with ``push`` also the one that takes pushed changes.
+
+    They are healthy when ready: partitions assigned, store and broker reachable.
+    """
     return [
         ProcessSpec(
             name=stage,
@@ -222,7 +247,7 @@ def hub_specs(data: Path, ports: Mapping[str, int]) -> list[ProcessSpec]:
             env={"PYTHONUNBUFFERED": "1", "RENKOU_SOURCES": RUNNING},
             depends_on=("kafka", "registry"),  # and ended before them, so that their last commit is taken
         )
-        for stage in HUB
+        for stage in (*HUB, *((PUSH,) if push else ()))
     ]
 
 
@@ -243,6 +268,7 @@ __all__ = [
     "create_topics",
     "database_kind",
     "delivered_topics",
+    "departments_of",
     "ensure_databases",
     "hub_specs",
     "missing_departments",

@@ -30,7 +30,7 @@ from connectors.clickhouse import Batch, Store, open_store
 from connectors.errors import TerminalError
 from connectors.feeds import Catalog
 from linkage.durable import DurableLinker
-from linkage.engine import LogEntry
+from linkage.engine import DECISION, LogEntry
 from linkage.outputs import (
     DecisionChange,
     Disposition,
@@ -101,6 +101,10 @@ class Replay:
         """Open both. Raises the errors of feeds, store and linker; a running hub on the folder is one."""
         catalog = Catalog.load(settings.feeds)
         self._on_dead_letter: Callable[[DeadLetter], None] = lambda _: None
+        self._catalog = catalog
+        self.summary = Summary()
+        self.by_feed: dict[str, Summary] = {}
+        """The counts of the last run by feed; under an empty name what is of no feed."""
         self._normalizer = Normalizer(catalog, EnvelopeDecoder(None))
         self._identities = DatumCodec(shared_schema("Identity"))
         self._persons = DatumCodec(shared_schema("Person"))
@@ -128,14 +132,15 @@ class Replay:
 
         ``progress`` is told how many events have become durable, ``on_dead_letter`` of each that could not be read.
         """
-        summary = Summary()
+        summary = self.summary = Summary()
+        self.by_feed.clear()
         self._on_dead_letter = on_dead_letter
         iterator = iter(events)
         while not should_stop():
             step = list(itertools.islice(iterator, STEP))
             if not step:
                 break
-            self._step(step, summary)
+            self._step(step)
             progress(len(step))
         return summary
 
@@ -151,12 +156,29 @@ class Replay:
             return [decision_in(event)]
         return self._normalizer.process(event)
 
-    def _step(self, events: Sequence[RawEvent | DeadLetter | Decision], summary: Summary) -> None:
+    def _feed_of(self, event: RawEvent | DeadLetter | Decision) -> str:
+        """Return the feed that a line is counted under, empty for lines of none."""
+        match event:
+            case Decision():
+                return DECISION
+            case DeadLetter():
+                return event.feed
+        feed = self._catalog.by_topic(event.place.topic)
+        if feed is not None:
+            return feed.id
+        return DECISION if event.place.topic == topics.RECORDS else ""
+
+    def _count(self, feed: str, what: str) -> None:
+        for counts in (self.summary, self.by_feed.setdefault(feed, Summary())):
+            setattr(counts, what, getattr(counts, what) + 1)
+
+    def _step(self, events: Sequence[RawEvent | DeadLetter | Decision]) -> None:
         batch = Batch()
         log: list[LogValue] = []
         newest: dict[str, int] = {}
         for event in events:
-            summary.read += 1
+            source = self._feed_of(event)
+            self._count(source, "read")
             outcomes = self._outcomes(event)
             for outcome in outcomes:
                 match outcome:
@@ -165,7 +187,7 @@ class Replay:
                         department = record.feed.partition(".")[0]
                         newest[department] = max(newest.get(department, 0), record.source_time)
                         if self._linker.engine.supersedes(record):
-                            summary.superseded += 1
+                            self._count(source, "superseded")
                         else:
                             log.append(record)
                     case Mark():
@@ -173,17 +195,17 @@ class Replay:
                         log.append(outcome)
                     case Decision():
                         if self._linker.engine.state.decisions.knows(outcome):
-                            summary.superseded += 1
+                            self._count(source, "superseded")
                         else:
                             log.append(outcome)
                     case DeadLetter():
                         batch.add_dead_letter(outcome)
                         self._on_dead_letter(outcome)
-                        summary.dead_letters += 1
+                        self._count(source, "dead_letters")
                     case Ignored():
-                        summary.ignored += 1
+                        self._count(source, "ignored")
             if isinstance(outcomes[0], Mark):
-                summary.deletes += 1  # a TRUNCATE: its mark is all it leads to
+                self._count(source, "deletes")  # a TRUNCATE: its mark is all it leads to
         self._store.writer.write(batch)
         first = self._linker.offset
         outputs = self._linker.apply([LogEntry(first + index, entry) for index, entry in enumerate(log)])
@@ -193,11 +215,11 @@ class Replay:
             if isinstance(output, Disposition):
                 match output.outcome:
                     case "applied":
-                        summary.records += 1
+                        self._count(output.feed, "records")
                     case "deleted":
-                        summary.deletes += 1
+                        self._count(output.feed, "deletes")
                     case "superseded":
-                        summary.superseded += 1
+                        self._count(output.feed, "superseded")
                     case other:
                         raise TerminalError(
                             f"the linker answered {other!r}; this is a defect of renkou, report it"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import psycopg
 
+from connectors import mariadb
 from connectors.errors import TerminalError, TransientError
 from connectors.simulate import columns
 from connectors.simulate.tables import DEPARTMENTS, TABLES
@@ -35,9 +37,12 @@ def create(dsn: str, department: str) -> None:
 
     Raises TerminalError when only some of them exist, TransientError when the database does not answer.
     """
-    if department not in DEPARTMENTS:
-        raise TerminalError(f"department {department} is not simulated; choose from {', '.join(DEPARTMENTS)}")
     names = [table.name for table in TABLES if table.department == department]
+    if not names:
+        raise TerminalError(f"department {department} has no tables; choose from {', '.join(DEPARTMENTS)}")
+    if department in columns.MARIADB:
+        _create_in_mariadb(dsn, department, names)
+        return
     with connect(dsn, department) as connection, connection.transaction():
         found = {
             name
@@ -45,14 +50,34 @@ def create(dsn: str, department: str) -> None:
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY(%s)", [names]
             )
         }
-        if found == set(names):
-            return
-        if found:
-            raise TerminalError(
-                f"the database of {department} has {', '.join(sorted(found))} but not "
-                f"{', '.join(sorted(set(names) - found))}; give an empty database"
-            )
-        connection.execute(columns.script(department).encode())
+        if _are_missing(department, names, found):
+            connection.execute(columns.script(department).encode())
+
+
+def _create_in_mariadb(dsn: str, department: str, names: Sequence[str]) -> None:
+    """Do the same in MariaDB, where a table is made as soon as it is stated."""
+    what = f"the database of {department}"
+    connection = mariadb.connect(dsn, what)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+            found = {str(row[0]) for row in cursor.fetchall()}
+    finally:
+        connection.close()
+    if _are_missing(department, names, found & set(names)):
+        mariadb.run_script(dsn, columns.script(department), what)
+
+
+def _are_missing(department: str, names: Sequence[str], found: set[str]) -> bool:
+    if not found:
+        return True
+    missing = sorted(set(names) - found)
+    if missing:
+        raise TerminalError(
+            f"the database of {department} has {', '.join(sorted(found))} but not {', '.join(missing)}; "
+            "give an empty database"
+        )
+    return False
 
 
 def _first_line(error: Exception) -> str:

@@ -3,8 +3,19 @@ running."""
 
 from __future__ import annotations
 
-from connectors.stack.local import HUB, LocalStack, lacks, owner
+from connectors.stack.local import HUB, PUSH, LocalStack, lacks, owner
 from connectors.stack.process import ProcessSpec
 from connectors.stack.supervisor import Event, State, Status, Supervisor
 
-__all__ = ["HUB", "Event", "LocalStack", "ProcessSpec", "State", "Status", "Supervisor", "lacks", "owner"]
+__all__ = [
+    "HUB",
+    "PUSH",
+    "Event",
+    "LocalStack",
+    "ProcessSpec",
+    "State",
+    "Status",
+    "Supervisor",
+    "lacks",
+    "owner",
+]

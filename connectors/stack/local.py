@@ -32,6 +32,9 @@ INFRASTRUCTURE: Final = ("postgresql", "mariadb", "kafka", "registry", "connect"
 HUB: Final = ("normalize", "link", "store")
 """The hub's own processes, whose HTTP ports are chosen here so that they are known before they start."""
 
+PUSH: Final = "push"
+"""The process that takes pushed changes: it runs where somebody may push."""
+
 PORTS: Final = (
     "postgresql",
     "mariadb",
@@ -41,6 +44,7 @@ PORTS: Final = (
     "registry-management",
     "connect",
     *HUB,
+    PUSH,
 )
 
 LOCK_FILE: Final = "supervisor.lock"
@@ -192,6 +196,7 @@ class LocalStack:
             clickhouse=url["store"],
             console=url["store"],
             link=url["link"],
+            push=f"http://{ports.HOST}:{self.ports[PUSH]}" if PUSH in running else "",
             metrics={name: f"{url[name]}/metrics" for name in HUB},
             pids={"supervisor": os.getpid(), **running},
         )

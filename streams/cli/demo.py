@@ -20,7 +20,7 @@ from connectors.feeds import Catalog
 from monitoring.scrape import Counts
 from monitoring.signals import STAGES
 from monitoring.status import SourceStatus
-from streams import settings
+from streams import hub, settings
 from streams.cli.errors import reported
 from streams.demo import Demo, Plan, Result
 
@@ -47,6 +47,13 @@ def register(app: typer.Typer) -> None:
         ] = None,
         keep: Annotated[bool, typer.Option(help="Keep the data for renkou up, sql and person.")] = False,
         seed: Annotated[int, typer.Option(help="Another seed gives another population.")] = 1,
+        departments: Annotated[
+            str,
+            typer.Option(
+                metavar="all|A,B,…",
+                help="Departments whose databases this machine plays, each with a connector of its own.",
+            ),
+        ] = ",".join(hub.DEPARTMENTS),
         data: Annotated[
             Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
         ] = None,
@@ -54,7 +61,8 @@ def register(app: typer.Typer) -> None:
         """Run sources, Kafka, Connect, registry, hub and store here, and watch changes arrive. Ctrl-C ends it."""
         with reported():
             options = settings.load(data)
-            plan = Plan(options.data.absolute(), people, rate, seed, duration)
+            played = hub.departments_of(departments)
+            plan = Plan(options.data.absolute(), people, rate, seed, duration, played)
             Show(plan, Catalog.load(options.feeds), keep).run()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streams import settings
 from streams.cli.errors import reported
-from streams.replay import Replay, read_files
+from streams.replay import Replay, Summary, read_files
 
 
 def register(app: typer.Typer) -> None:
@@ -29,16 +30,19 @@ def register(app: typer.Typer) -> None:
         data: Annotated[
             Path | None, typer.Option(help="Folder of the store; default $RENKOU_DATA, else ./.renkou.")
         ] = None,
+        by_feed: Annotated[
+            bool, typer.Option("--by-feed", help="Also print the counts of each feed, on stderr.")
+        ] = False,
     ) -> None:
         """Take events as kcat -J prints them through normalize, link and sink.
 
         Run again, or after a kill, it continues and changes nothing twice. Prints one JSON line of counts.
         """
         with reported():
-            _replay(files, data)
+            _replay(files, data, by_feed)
 
 
-def _replay(files: list[str], data: Path | None) -> None:
+def _replay(files: list[str], data: Path | None, by_feed: bool) -> None:
     for name in files:
         if name != "-" and not os.access(name, os.R_OK):
             typer.echo(f"{name}: there is no such readable file", err=True)
@@ -72,7 +76,20 @@ def _replay(files: list[str], data: Path | None) -> None:
     finally:
         replay.close()
         signal.signal(signal.SIGINT, previous)
+    if by_feed:
+        for line in _lines(replay.by_feed):
+            typer.echo(line, err=True)
     sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     if stopped:
         typer.echo("stopped by Ctrl-C; run the same command again to go on", err=True)
         raise typer.Exit(1)
+
+
+def _lines(by_feed: Mapping[str, Summary]) -> Iterator[str]:
+    """Yield the counts, a line a feed. One that does not add up says so: it would be a defect."""
+    fields = Summary.__struct_fields__
+    yield " ".join((f"{'feed':26}", *(f"{field:>12}" for field in fields)))
+    for feed, counts in sorted(by_feed.items()):
+        read, *outcomes = figures = [getattr(counts, field) for field in fields]
+        wrong = "" if read == sum(outcomes) else "  DOES NOT ADD UP"
+        yield " ".join((f"{feed or '(no feed)':26}", *(f"{figure:12}" for figure in figures))) + wrong

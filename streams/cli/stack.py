@@ -43,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     rate: float
     seed: int
+    departments: tuple[str, ...]
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -71,13 +72,27 @@ def register(app: typer.Typer) -> None:
         capture: Annotated[
             Capture, typer.Option(help="How Debezium writes changes into Kafka.")
         ] = Capture.JSON,
+        departments: Annotated[
+            str,
+            typer.Option(
+                metavar="all|A,B,…",
+                help="Departments whose databases this machine plays, each with a connector of its own.",
+            ),
+        ] = ",".join(hub.DEPARTMENTS),
         foreground: Annotated[
             bool, typer.Option(help="Stay in the foreground; a service manager wants that.")
         ] = False,
     ) -> None:
         """Start the whole hub on this machine in the background, and return when it is ready."""
-        options = Options(capture=capture.value, simulate=simulate, people=people, rate=rate, seed=seed)
         with reported():
+            options = Options(
+                capture=capture.value,
+                simulate=simulate,
+                people=people,
+                rate=rate,
+                seed=seed,
+                departments=hub.departments_of(departments),
+            )
             folder = settings.load(data).data.absolute()
             if owner(folder) is not None:
                 typer.echo(
@@ -120,14 +135,24 @@ def _run(folder: Path, options: Options, tell: Callable[[str, str], None]) -> No
         if event.state is not State.WAITING:
             tell("say", f"{event.name} {event.state.value} {event.detail}".rstrip())
 
-    catalog = Catalog.load(settings.load(folder).feeds)
+    configured = settings.load(folder)
+    catalog = Catalog.load(configured.feeds)
+    can_push = bool(configured.push_tokens)
     with LocalStack(folder, on_event) as stack:
         stack.start()
-        for reason in hub.missing_departments(catalog):
+        for reason in hub.missing_departments(catalog, options.departments):
             tell("note", reason)
+        if not can_push:
+            tell("note", "without a push channel: RENKOU_PUSH_TOKENS is not set (docs/push.md)")
         # The hub's processes load meanwhile; they wait for their topics by themselves.
-        started = stack.begin(hub.hub_specs(folder, stack.ports))
-        hub.prepare(stack, catalog, Capture(options.capture), lambda text: tell("say", text))
+        started = stack.begin(hub.hub_specs(folder, stack.ports, push=can_push))
+        hub.prepare(
+            stack,
+            catalog,
+            Capture(options.capture),
+            lambda text: tell("say", text),
+            options.departments,
+        )
         stack.wait_ready(started)
         stack.publish()
         if options.simulate:
@@ -157,6 +182,7 @@ def _start(folder: Path, options: Options) -> None:
     log = folder / "logs" / "up.log"
     command = [sys.executable, "-m", "streams.cli", "up", "--foreground", "--data", str(folder)]
     command += ["--capture", options.capture, "--simulate" if options.simulate else "--no-simulate"]
+    command += ["--departments", ",".join(options.departments)]
     command += ["--people", str(options.people), "--rate", str(options.rate), "--seed", str(options.seed)]
     began = time.monotonic()
     with log.open("wb") as output:

@@ -115,15 +115,32 @@ def command(*arguments: str) -> list[str]:
 
 
 def replay(data: Path, *files: str, stdin: str | None = None) -> dict[str, int]:
+    return counted(data, *files, stdin=stdin)[0]
+
+
+def counted(
+    data: Path, *files: str, stdin: str | None = None
+) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Return the summary and the counts of each feed, each of which adds up."""
     done = subprocess.run(
-        command("replay", *files, "--data", str(data)),
+        command("replay", *files, "--by-feed", "--data", str(data)),
         input=stdin, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (only,) = done.stdout.splitlines()
     summary: dict[str, int] = json.loads(only)
     assert summary["read"] == sum(count for name, count in summary.items() if name != "read")
-    return summary
+    heading, *lines = done.stderr.splitlines()
+    by_feed = {}
+    for line in lines:
+        feed, *figures = line.rsplit(None, len(summary))
+        assert len(figures) == len(summary), line
+        by_feed[feed.strip()] = dict(zip(heading.split()[1:], map(int, figures), strict=True))
+    for name, count in summary.items():
+        assert count == sum(counts[name] for counts in by_feed.values())
+    for feed, counts in by_feed.items():
+        assert 2 * counts["read"] == sum(counts.values()), feed
+    return summary, by_feed
 
 
 def everything(data: Path) -> str:

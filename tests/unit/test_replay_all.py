@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connectors.feeds import Catalog, Feed
 from tests.unit.feed_rows import CASES, WANG
-from tests.unit.test_replay import replay
+from tests.unit.test_replay import counted
 
 CATALOG = Catalog.load()
 NESTED: Final = frozenset(("hk", "jhr", "cj"))
@@ -127,10 +127,15 @@ def test_every_topic_in_one_file(tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     events.write_text("\n".join(lines), encoding="utf-8")
     data = tmp_path / "data"
-    summary = replay(data, str(events))
+    summary, by_feed = counted(data, str(events))
     stored = found(data)
     wanted = {"read": 35, "records": 33, "deletes": 1, "superseded": 0, "ignored": 1, "dead_letters": 0}
     assert summary == wanted, stored["dead_letters"]
+    assert {feed for feed, counts in by_feed.items() if counts["records"]} == {
+        feed.id for feed in CATALOG.feeds
+    }
+    assert by_feed["justice.sqjz"]["records"] == 2
+    assert by_feed["(no feed)"]["ignored"] == 1
     mentioned = {
         (feed, key_of(CATALOG.by_id(feed), case.row), mention.role, mention.ordinal)
         for feed, case in CASES.items()
