@@ -13,7 +13,7 @@ from typing import Final
 from connectors.clickhouse.batch import Batch, Frontier, SourceState
 
 FRONTIER_SECONDS: Final = 1.0
-"""Between two inserts of frontiers: sources send a heartbeat a second, and the lag is asked for in seconds."""
+"""Between two inserts of frontiers: sources send two heartbeats a second, and the lag is asked for in seconds."""
 
 
 class Progress:

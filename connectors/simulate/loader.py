@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
 import psycopg
 
 from connectors.errors import TerminalError, TransientError
+from connectors.simulate.crew import sheets
 from connectors.simulate.population import Population
 from connectors.simulate.schema import connect
-from connectors.simulate.tables import TABLES, Entry, Key, Stamp, Table
+from connectors.simulate.tables import TABLES, Key, Stamp, Table
 from connectors.simulate.truth import Truth
 
 PROGRESS_EVERY: Final = 500
@@ -46,7 +46,7 @@ def fill(
 ) -> Filled:
     """Fill the tables and write the truth. Raises TerminalError when a table holds something else."""
     tables = [table for table in TABLES if table.department in dsns]
-    filled = Filled(rows={f"{table.department}.{table.name}": 0 for table in tables})
+    filled = Filled(rows={_name(table): 0 for table in tables})
     with ExitStack() as stack:
         connections = {t: stack.enter_context(connect(dsns[t.department], t.department)) for t in tables}
         full = {table: rows for table in tables if (rows := count(connections[table], table))}
@@ -61,28 +61,24 @@ def fill(
                     for table in tables
                     if table not in full
                 }
-                for family in population.everybody():
-                    truth.add_family(family)
-                    for entry in family.entries:
-                        table = entry.table
-                        if table in sinks:
-                            sinks[table].write_row(msgspec.structs.astuple(entry.row))
-                        elif table in full:
-                            _sample(samples[table], entry, filled.rows[f"{table.department}.{table.name}"])
-                        else:
-                            continue
-                        filled.rows[f"{table.department}.{table.name}"] += 1
-                    _count_people(
-                        filled, sum(p.registered for p in family.persons), family.kind == "H", report
-                    )
+                made = copies.enter_context(sheets(population, dsns.keys(), {TABLES.index(t) for t in full}))
+                for sheet in made:
+                    truth.add_lines(sheet.persons, sheet.mentions)
+                    for number, lines in sheet.copies:
+                        sinks[TABLES[number]].write(lines)
+                    for number, key, stamp in sheet.seen:
+                        _sample(samples[TABLES[number]], key, stamp, filled.rows[_name(TABLES[number])])
+                        filled.rows[_name(TABLES[number])] += 1
+                    for number, lines in sheet.copies:
+                        filled.rows[_name(TABLES[number])] += lines.count("\n")
+                    has_hukou = filled.people < population.people
+                    _count_people(filled, sheet.registered, has_hukou, report)
         except psycopg.OperationalError as error:
             raise TransientError(
                 "a database went away while it was filled; start it and give the same command again"
             ) from error
         for table, rows in full.items():
-            if rows != filled.rows[f"{table.department}.{table.name}"] or not _holds(
-                connections[table], table, samples[table]
-            ):
+            if rows != filled.rows[_name(table)] or not _holds(connections[table], table, samples[table]):
                 raise TerminalError(_something_else(table))
     truth.filled(population.census)
     report(filled)
@@ -101,9 +97,13 @@ def stamps(connection: psycopg.Connection, table: Table, keys: list[Key]) -> dic
     return {row[:-1]: row[-1] for row in found}
 
 
-def _sample(sample: dict[Key, Stamp], entry: Entry, number: int) -> None:
+def _sample(sample: dict[Key, Stamp], key: Key, stamp: Stamp, number: int) -> None:
     if number % _SAMPLE_EVERY == 0:
-        sample[entry.key] = entry.table.stamp_of(entry.row)
+        sample[key] = stamp
+
+
+def _name(table: Table) -> str:
+    return f"{table.department}.{table.name}"
 
 
 def _holds(connection: psycopg.Connection, table: Table, sample: dict[Key, Stamp]) -> bool:

@@ -69,6 +69,13 @@ class Population:
         self.profile = profile
         self.people = people
         self.census = census or Census()
+        self.landlord: int | None = None
+        """Index of the hukou family that the family made last rents from."""
+
+    @property
+    def migrants(self) -> int:
+        """How many migrants there are to be."""
+        return round(self.people * MIGRANT_SHARE)
 
     def everybody(self) -> Iterator[Family]:
         """Make all families in order, and take the census on the way."""
@@ -77,17 +84,28 @@ class Population:
         registered = 0
         while registered < self.people:
             room = self.people - registered
-            family = self._unique(Kind.HUKOU, census.hukou_families, numbers, room)
+            family = self.settled(Kind.HUKOU, census.hukou_families, numbers, room)
             registered += sum(person.registered for person in family.persons)
             census.hukou_families += 1
             census.room = room
-            yield self._filled(family)
-        target, migrants = round(self.people * MIGRANT_SHARE), 0
+            yield family
+        target, migrants = self.migrants, 0
         while migrants < target:
-            family = self._unique(Kind.MIGRANT, census.migrant_families, numbers, None)
+            family = self.settled(Kind.MIGRANT, census.migrant_families, numbers, None)
             migrants += len(family.persons)
             census.migrant_families += 1
-            yield self._filled(family)
+            yield family
+
+    def draft(self, kind: Kind, index: int) -> Family:
+        """Make a family as it is where none of its ID numbers is taken, with its rows."""
+        return self._filled(make(self.seed, kind, index))
+
+    def settled(self, kind: Kind, index: int, taken: set[int | str], room: int | None) -> Family:
+        """Make a family whose ID numbers nobody has, note these in ``taken``, and give it its rows.
+
+        At most ``room`` of its members are kept. The families before it must have been settled.
+        """
+        return self._filled(self._unique(kind, index, taken, room))
 
     def family(self, kind: Kind, index: int) -> Family:
         """Make one family of the census again, as it was when the province was filled."""
@@ -105,10 +123,7 @@ class Population:
         salt = 0
         while True:
             family = _kept(make(self.seed, kind, index, salt=salt), room)
-            own = [
-                person.id_number if person.is_foreign else int(person.id_number[:17])
-                for person in (*family.persons, *family.others)
-            ]
+            own = numbers_of(family)
             if numbers.isdisjoint(own):
                 numbers.update(own)
                 if salt:
@@ -141,13 +156,22 @@ class Population:
 
     def _landlord(self, family: Family, dice: Dice) -> Person | None:
         """Return the head of a family that came before this one: it can be made at any time."""
+        self.landlord = None
         known = family.index if family.kind is Kind.HUKOU else self.census.hukou_families
         if known == 0 or dice.random() >= _RENTERS[family.kind]:
             return None
-        index = dice.below(known)
+        index = self.landlord = dice.below(known)
         salt = self.census.salts.get(f"{Kind.HUKOU}{index}", 0)
         head = make(self.seed, Kind.HUKOU, index, salt=salt).persons[0]
         return None if head.died or head.age() < 18 else head
+
+
+def numbers_of(family: Family) -> list[int | str]:
+    """Return the ID numbers of a family and those who belong to it, without the check character."""
+    return [
+        person.id_number if person.is_foreign else int(person.id_number[:17])
+        for person in (*family.persons, *family.others)
+    ]
 
 
 def _kept(family: Family, room: int | None) -> Family:

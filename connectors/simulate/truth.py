@@ -9,7 +9,7 @@ simulator may be killed; what it wrote beyond ``progress.json`` is cut off when 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from connectors.errors import TerminalError
-from connectors.simulate.people import Family
+from connectors.simulate.people import Family, Person
 from connectors.simulate.population import Census
 from connectors.simulate.transactions import APPEARS, Fact, PersonFact, Transaction, facts_of, person_fact
 
@@ -26,6 +26,9 @@ MENTIONS: Final = "mentions.jsonl"
 PROGRESS: Final = "progress.json"
 FORMAT: Final = 3
 """Raised when the same seed no longer makes the same population or changes."""
+
+
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class MentionLine(msgspec.Struct, omit_defaults=True):
@@ -76,7 +79,6 @@ class Truth:
     def __init__(self, folder: Path, seed: int, people: int, departments: tuple[str, ...]) -> None:
         self.folder = folder
         self._departments = frozenset(departments)
-        self._encoder = msgspec.json.Encoder()
         self._persons: BinaryIO | None = None
         self._mentions: BinaryIO | None = None
         wanted = Progress(FORMAT, seed, people, departments)
@@ -111,8 +113,14 @@ class Truth:
 
     def add_family(self, family: Family) -> None:
         """Write down a family of the population."""
-        self._write(self._persons, map(person_fact, family.persons))
-        self._write_facts(0, (fact for entry in family.entries for fact in facts_of(APPEARS, entry)))
+        self.add_lines(person_lines(family.persons), mention_lines(family, self._departments))
+
+    def add_lines(self, persons: bytes, mentions: bytes) -> None:
+        """Write down lines of a family, as `person_lines` and `mention_lines` make them."""
+        assert self._persons is not None, "the truth is open"
+        assert self._mentions is not None, "the truth is open"
+        self._persons.write(persons)
+        self._mentions.write(mentions)
 
     def filled(self, census: Census) -> None:
         """Note that all tables are filled."""
@@ -131,31 +139,11 @@ class Truth:
         self._flush()
 
     def _write_facts(self, number: int, facts: Iterable[Fact]) -> None:
-        self._write(
-            self._mentions,
-            (
-                MentionLine(
-                    op=fact.op,
-                    department=fact.table.department,
-                    table=fact.table.name,
-                    key=fact.table.key_json(fact.key),
-                    role=fact.role,
-                    ordinal=fact.ordinal,
-                    person=fact.person,
-                    transaction=number,
-                    previous_key=None
-                    if fact.previous_key is None
-                    else fact.table.key_json(fact.previous_key),
-                    subgroups=fact.subgroups,
-                )
-                for fact in facts
-                if fact.table.channel in self._departments
-            ),
-        )
+        self._write(self._mentions, _lines(number, facts, self._departments))
 
     def _write(self, file: BinaryIO | None, lines: Iterable[MentionLine | PersonFact]) -> None:
         assert file is not None, "the truth is open"
-        file.write(b"".join(self._encoder.encode(line) + b"\n" for line in lines))
+        file.write(_encoded(lines))
 
     def _flush(self) -> None:
         assert self._persons is not None
@@ -168,7 +156,7 @@ class Truth:
     def _save(self) -> None:
         path = self.folder / PROGRESS
         temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(self._encoder.encode(self.progress) + b"\n")
+        temporary.write_bytes(_ENCODER.encode(self.progress) + b"\n")
         os.replace(temporary, path)
 
     def _read(self) -> Progress | None:
@@ -179,6 +167,38 @@ class Truth:
             return None
         except msgspec.DecodeError as error:
             raise TerminalError(f"{path}: {error}; give another folder and empty databases") from error
+
+
+def person_lines(persons: Iterable[Person]) -> bytes:
+    """Return the lines of ``persons.jsonl`` about people as they are when the tables are filled."""
+    return _encoded(map(person_fact, persons))
+
+
+def mention_lines(family: Family, departments: Collection[str]) -> bytes:
+    """Return the lines of ``mentions.jsonl`` about a family's rows in the databases of ``departments``."""
+    facts = (fact for entry in family.entries for fact in facts_of(APPEARS, entry))
+    return _encoded(_lines(0, facts, departments))
+
+
+def _lines(number: int, facts: Iterable[Fact], departments: Collection[str]) -> Iterator[MentionLine]:
+    for fact in facts:
+        if fact.table.channel in departments:
+            yield MentionLine(
+                op=fact.op,
+                department=fact.table.department,
+                table=fact.table.name,
+                key=fact.table.key_json(fact.key),
+                role=fact.role,
+                ordinal=fact.ordinal,
+                person=fact.person,
+                transaction=number,
+                previous_key=None if fact.previous_key is None else fact.table.key_json(fact.previous_key),
+                subgroups=fact.subgroups,
+            )
+
+
+def _encoded(lines: Iterable[MentionLine | PersonFact]) -> bytes:
+    return b"".join([_ENCODER.encode(line) + b"\n" for line in lines])
 
 
 def _open(path: Path, size: int) -> BinaryIO:

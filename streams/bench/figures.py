@@ -31,8 +31,8 @@ SIZES: Final = {
     size.name: size
     for size in (
         Size("small", people=2_000, drains=2, backlog=3_000, rung=10),
-        Size("medium", people=20_000, drains=3, backlog=20_000, rung=40),
-        Size("large", people=100_000, drains=3, backlog=60_000, rung=90),
+        Size("medium", people=20_000, drains=3, backlog=20_000, rung=25),
+        Size("large", people=100_000, drains=3, backlog=60_000, rung=60),
     )
 }
 """By name. ``medium`` ends within twelve minutes on two cores."""

@@ -86,7 +86,6 @@ class Load:
             target=_serve,
             args=(theirs, self._stop, dict(dsns), people, seed, truth),
             name="renkou-bench-load",
-            daemon=True,
         )
         self._process.start()
         theirs.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections import Counter
 from itertools import islice, pairwise
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import Any
 import pytest
 
 from connectors.errors import TerminalError
-from connectors.simulate import Simulator
+from connectors.simulate import Simulator, crew
+from connectors.simulate import population as population_module
+from connectors.simulate import sheets as sheets_module
 from connectors.simulate.areas import COUNTY
 from connectors.simulate.changer import Changer
 from connectors.simulate.people import Family, Kind, Person
 from connectors.simulate.population import Population
+from connectors.simulate.sheets import copy_line, sheet_of
 from connectors.simulate.tables import (
     AC01,
     BIRTH_CERTIFICATE,
@@ -347,3 +351,42 @@ def test_wrong_use_is_told(tmp_path: Path, dsns: dict[str, str], people: int, se
         truth.begin()
     with pytest.raises(TerminalError, match=words):
         Simulator(dsns, people, seed, tmp_path)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_crew_makes_the_same_sheets_in_the_same_order(monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
+    """By one process or several, where ID numbers collide, landlords change with them, and the last family is cut."""
+    departments = ("police", "health", "hrss", "housing")
+    monkeypatch.setattr(crew, "ALONE", 10_000 if alone else 1)
+    one, other = Population(5, 400), Population(5, 400)
+    expected = [sheet_of(family, one.landlord, departments, {1}) for family in one.everybody()]
+    with crew.sheets(other, departments, {1}) as made:
+        found = list(made)
+    assert found == expected
+    assert other.census == one.census
+    assert len({sheet.landlord for sheet in found}) > 10
+    assert any(sheet.seen for sheet in found)
+
+
+def test_a_crew_draws_again_who_has_a_number_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def few(family: Family) -> list[int | str]:
+        return [zlib.crc32(person.id_number.encode()) % 8_000 for person in family.persons]
+
+    monkeypatch.setattr(population_module, "numbers_of", few)
+    monkeypatch.setattr(sheets_module, "numbers_of", few)
+    one, other = Population(6, 700), Population(6, 700)
+    departments = {table.department for table in TABLES}
+    expected = [sheet_of(family, one.landlord, departments, ()) for family in one.everybody()]
+    with crew.sheets(other, departments, ()) as made:
+        assert list(made) == expected
+    assert other.census == one.census
+    assert len(one.census.salts) > 20
+    landlords = {f"{Kind.HUKOU}{sheet.landlord}" for sheet in expected}
+    assert landlords & one.census.salts.keys(), "nobody rents from a family that was drawn again"
+
+
+def test_rows_are_written_as_copy_reads_them() -> None:
+    line = copy_line(("a\\b\tc\nd\re", None, "", True, False, 7, 1.5, b"\x00\xff"))
+    assert line == "a\\\\b\\tc\\nd\\re\t\\N\t\tt\tf\t7\t1.5\t\\\\x00ff\n"
+    with pytest.raises(TerminalError, match="NUL"):
+        copy_line(("a\0b",))
