@@ -11,6 +11,7 @@ from connectors.simulate.events import write as write_events
 from connectors.simulate.loader import Filled
 from connectors.simulate.population import Population
 from connectors.simulate.profiles import PROFILES
+from connectors.simulate.rhythm import Rhythm
 from connectors.simulate.simulator import Pace, Simulator
 from connectors.simulate.tables import DEPARTMENTS
 
@@ -21,6 +22,7 @@ __all__ = [
     "Filled",
     "Pace",
     "Population",
+    "Rhythm",
     "Simulator",
     "Written",
     "deliver",

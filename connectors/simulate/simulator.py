@@ -19,6 +19,7 @@ from connectors.simulate.changer import Changer
 from connectors.simulate.executor import Executor
 from connectors.simulate.loader import Filled, fill
 from connectors.simulate.population import FAMILY_LIMIT, Population
+from connectors.simulate.rhythm import Rhythm
 from connectors.simulate.tables import DEPARTMENTS
 from connectors.simulate.transactions import Transaction
 from connectors.simulate.truth import Truth
@@ -104,8 +105,11 @@ class Simulator:
         duration: float | None,
         stop: threading.Event,
         on_progress: Callable[[Pace], None] | None = None,
+        rhythm: Rhythm | None = None,
     ) -> Pace:
         """Change ``rate`` rows a second for ``duration`` seconds (None: for ever) or until ``stop``.
+
+        With a ``rhythm`` the rate is a week's mean, and what is due follows the province's hours.
 
         The clock is open-loop: a slow database does not slow the demand, ``Pace.due`` shows what it owes. A database
         that goes away is waited for. Blocks. Raises TerminalError, TransientError.
@@ -124,7 +128,7 @@ class Simulator:
                 ) from error
             start = time.monotonic()
             while not stop.is_set() and (duration is None or pace.seconds < duration):
-                pace.due = int(pace.seconds * rate)
+                pace.due = int((pace.seconds if rhythm is None else rhythm.passed(pace.seconds)) * rate)
                 batch = self._batch(pace.due - pace.rows)
                 if batch:
                     self._execute(executor, batch, pace, stop)
@@ -132,7 +136,7 @@ class Simulator:
                 if on_progress:
                     on_progress(pace)
                 if len(batch) < BATCH_TRANSACTIONS:
-                    stop.wait(_pause(pace, rate, duration))
+                    stop.wait(TICK if rhythm is not None else _pause(pace, rate, duration))
                     pace.seconds = time.monotonic() - start
         return pace
 

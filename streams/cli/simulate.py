@@ -23,6 +23,7 @@ from connectors.simulate import (
     Filled,
     Pace,
     Population,
+    Rhythm,
     Simulator,
     Written,
     deliver,
@@ -73,6 +74,14 @@ def register(app: typer.Typer) -> None:
         ] = 20,
         duration: Annotated[
             float | None, typer.Option("--for", min=0.1, help="Seconds; until Ctrl-C when not given.")
+        ] = None,
+        day: Annotated[
+            float | None,
+            typer.Option(
+                min=1,
+                help="Seconds that a day of the province takes: offices' hours, nights, weekends, holidays; "
+                "the rate is then a week's mean.",
+            ),
         ] = None,
         profile: Annotated[
             ProfileName, typer.Option(help="Kind of province: in a hostile one clerks err far more often.")
@@ -125,7 +134,7 @@ def register(app: typer.Typer) -> None:
             folder = settings.load(data).data.absolute()
             simulator = Simulator(_dsns(folder, dsn or []), people, seed, truth or folder / TRUTH_FOLDER)
             summary = Summary(people, seed, {})
-            _simulate(simulator, summary, rate, duration)
+            _simulate(simulator, summary, rate, duration, None if day is None else Rhythm(day))
             if json:
                 typer.echo(msgspec.json.encode(summary))
             else:
@@ -203,7 +212,9 @@ def _dsns(data: Path, given: list[str]) -> dict[str, str]:
     return found
 
 
-def _simulate(simulator: Simulator, summary: Summary, rate: float, duration: float | None) -> None:
+def _simulate(
+    simulator: Simulator, summary: Summary, rate: float, duration: float | None, rhythm: Rhythm | None
+) -> None:
     stop = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -240,7 +251,7 @@ def _simulate(simulator: Simulator, summary: Summary, rate: float, duration: flo
                     )
                     bars.update(changing, completed=pace.seconds, text=text)
 
-                _add(summary, simulator.run(rate, duration, stop, show_pace))
+                _add(summary, simulator.run(rate, duration, stop, show_pace, rhythm))
         summary.was_interrupted = stop.is_set()
     except KeyboardInterrupt:
         summary.was_interrupted = True
