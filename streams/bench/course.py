@@ -70,12 +70,13 @@ class Course:
         self._catalog = hub.on_this_machine(catalog)
         self._say = say
         self._flame = flame
+        self._began = time.monotonic()
         self._stack = LocalStack(data)
         self._departments = captured_departments(self._catalog)
 
     def run(self) -> Report:
         """Measure. Blocks for minutes. Raises ConnectorError, StreamError, OSError; everything is stopped then."""
-        began = time.monotonic()
+        self._began = time.monotonic()
         machine = describe()
         with self._stack as stack:
             self._say("starting the stack")
@@ -87,7 +88,7 @@ class Course:
             with Load(dsns, self._size.people, self._seed, self._data / "truth") as load:
                 report = self._measured(load, Report(self._size, machine, 0, []))
             report.peak_mb = usage.peak_megabytes(stack)
-        report.seconds = time.monotonic() - began
+        report.seconds = time.monotonic() - self._began
         return report
 
     def _measured(self, load: Load, report: Report) -> Report:
@@ -110,15 +111,21 @@ class Course:
                 self._say("flame graphs")
                 with flames.recorded(self._pids(), self._flame):
                     self._drain(seen, load)
-            for share, rate in self._rungs(report.sustained.median):
-                with self._told(f"{rate:,.0f} changes a second for {self._size.rung:.0f} s", report):
-                    report.rungs.append(self._rung(seen, load, share, rate))
+            sustained = report.sustained.median
+            for share in SHARES:
+                self._loaded(seen, load, report, share * sustained)
             with self._told("catching up", report):
                 usual = max((rung.p99 for rung in report.rungs if rung.share <= HALF), default=0.0)
-                capture, report.catch_up = self._catch_up(
-                    seen, load, report.sustained.median, max(CURRENT, usual)
-                )
+                capture, report.catch_up = self._catch_up(seen, load, sustained, max(CURRENT, usual))
                 report.stages.insert(0, capture)
+            for rate in QUIET:
+                if rate >= sustained:
+                    report.left_out.append(f"{rate:,.0f} changes a second: more than is sustained")
+                elif time.monotonic() - self._began > self._size.budget:
+                    report.left_out.append(f"{rate:,.0f} changes a second")
+                else:
+                    self._loaded(seen, load, report, rate)
+            report.rungs.sort(key=lambda rung: rung.wanted)
             with self._told("comparing sources and store", report):
                 self._compare(seen, report)
             report.is_complete = not report.failures
@@ -135,12 +142,11 @@ class Course:
         except (ReportError, httpx.HTTPError) as error:
             report.failures.append(f"{what}: {error}")
 
-    def _rungs(self, sustained: float) -> Iterator[tuple[float, float]]:
-        """Yield the loads, least first: share of the sustained rate and changes a second."""
-        wanted = {rate: rate / sustained for rate in QUIET if rate < sustained}
-        wanted |= {share * sustained: share for share in SHARES}
-        for rate in sorted(wanted):
-            yield wanted[rate], rate
+    def _loaded(self, seen: Progress, load: Load, report: Report, rate: float) -> None:
+        """Add the rung of a rate to the report."""
+        assert report.sustained is not None, "measured before"
+        with self._told(f"{rate:,.0f} changes a second for {self._size.rung:.0f} s", report):
+            report.rungs.append(self._rung(seen, load, rate / report.sustained.median, rate))
 
     def _alone(self, seen: Progress, rows: int) -> list[Stage]:
         """Let the first snapshot through, one stage after the other."""

@@ -91,6 +91,7 @@ def _machine(report: Report) -> Rows:
         ["the run took", f"{report.seconds / 60:.1f} min"],
         ["store equals sources at the end", "yes, feed by feed" if report.is_complete else "NO"],
         *([failure, "FAILED"] for failure in report.failures),
+        *([what, "left out"] for what in report.left_out),
     ]
 
 
