@@ -185,6 +185,14 @@ class RecordCodec:
         return record, raw, elements
 
 
+def decode_header(feed: str, datum: bytes) -> Record:
+    """Return a record of any feed without its elements. Raises DecodeError."""
+    record: Record
+    record, _ = _header()[1](datum, 0)
+    record.feed = feed
+    return record
+
+
 class MarkCodec:
     """Marks of the log."""
 

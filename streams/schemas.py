@@ -8,7 +8,7 @@ from io import BytesIO
 
 import fastavro
 
-from avro.codec import DatumCodec, DecisionCodec, MarkCodec, RecordCodec
+from avro.codec import DatumCodec, DecisionCodec, MarkCodec, RecordCodec, decode_header
 from avro.errors import DecodeError, SchemaError
 from avro.record import Decision, Mark, Record
 from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
@@ -22,6 +22,14 @@ class LogRecord:
     """A record of the log with its datum, from which the sink makes the row."""
 
     record: Record
+    datum: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogDatum:
+    """A record of the log as it travels: nothing of it is decoded."""
+
+    feed: str
     datum: bytes
 
 
@@ -52,12 +60,12 @@ class TopicSchemas:
         self._registry = registry
         self._by_name = {full_name(feed.codec.schema): feed.codec for feed in catalog.feeds}
         self._older: dict[int, Evolved] = {}
-        self._codecs: dict[int, RecordCodec] = {}
+        self._feeds: dict[bytes, str] = {}
         self._feed_ids: dict[str, int] = {}
         for feed in catalog.feeds:
             schema_id = registry.register(subject(topics.RECORDS, feed.codec.schema), feed.codec.schema)
-            self._codecs[schema_id] = feed.codec
             self._feed_ids[feed.id] = schema_id
+            self._feeds[frame(schema_id, b"")] = feed.id
         self._marks = MarkCodec()
         self._mark_id = registry.register(subject(topics.RECORDS, self._marks.schema), self._marks.schema)
         self._decisions = DecisionCodec()
@@ -101,19 +109,25 @@ class TopicSchemas:
 
     def read_log(self, message: bytes) -> LogRecord | Mark | Decision:
         """Return an entry of ``renkou.records``. Raises DecodeError, SchemaError."""
+        entry = self.read_datum(message)
+        if not isinstance(entry, LogDatum):
+            return entry
+        return LogRecord(decode_header(entry.feed, entry.datum), entry.datum)
+
+    def read_datum(self, message: bytes) -> LogDatum | Mark | Decision:
+        """Return an entry of ``renkou.records``, a record without decoding it. Raises DecodeError, SchemaError."""
+        feed = self._feeds.get(message[:WIRE_HEADER])
+        if feed is not None:
+            return LogDatum(feed, message[WIRE_HEADER:])
         schema_id = self._id(message)
-        datum = message[WIRE_HEADER:]
         if schema_id == self._mark_id:
-            return self._marks.decode(datum)
+            return self._marks.decode(message[WIRE_HEADER:])
         if schema_id == self._decision_id:
-            return self._decisions.decode(datum)
-        codec = self._codecs.get(schema_id)
-        if codec is None:
-            older = self._older.get(schema_id)
-            if older is None:
-                older = self._older[schema_id] = self._evolved(schema_id)
-            codec, datum = older.codec, older.renew(datum)
-        return LogRecord(codec.decode_header(datum), datum)
+            return self._decisions.decode(message[WIRE_HEADER:])
+        older = self._older.get(schema_id)
+        if older is None:
+            older = self._older[schema_id] = self._evolved(schema_id)
+        return LogDatum(older.codec.feed, older.renew(message[WIRE_HEADER:]))
 
     def _evolved(self, schema_id: int) -> Evolved:
         """Return how to read records that an older version of a feed's schema wrote."""

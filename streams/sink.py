@@ -12,13 +12,13 @@ import structlog
 
 from avro.envelope import EnvelopeDecoder
 from avro.record import Mark, MarkKind
-from connectors.clickhouse import Batch, FeedTable, Writer
+from connectors.clickhouse import Batch, FeedTable, Writer, WriteResult
 from connectors.errors import TransientError
 from connectors.feeds import Catalog
 from monitoring import metrics
 from streams import topics
 from streams.normalize import heartbeat_time, read_dead_letter
-from streams.schemas import LogRecord, TopicSchemas
+from streams.schemas import LogDatum, TopicSchemas
 
 log = structlog.get_logger()
 
@@ -73,9 +73,8 @@ class SinkAgent:
         """Write the chunks as one batch; returns when they are durable. Raises TransientError, TerminalError."""
         started = time.monotonic()
         batch = Batch()
-        latencies: list[tuple[str, int]] = []
         for chunk in chunks:
-            self._fill(batch, chunk, latencies)
+            self._fill(batch, chunk)
         now = time.time_ns() // 1000
         queryable = self._queryable()
         for department, frontier in queryable.items():
@@ -83,9 +82,11 @@ class SinkAgent:
         for department, (state, since, noted) in list(self._board.states.items()):
             batch.add_source_state(department, state, since, noted)
         result = self._writer.write(batch)
+        for feed, rows in batch.rows.items():
+            self._board.stored[feed.partition(".")[0]] += len(rows)
         for department, frontier in queryable.items():
             self._reached(department, "queryable", frontier)
-        self._observe(latencies, result.rows, time.monotonic() - started)
+        self._observe(result, time.monotonic() - started)
 
     def _queryable(self) -> dict[str, int]:
         """Return what is queryable once this batch is durable: what has come through both of the sink's inputs."""
@@ -99,18 +100,13 @@ class SinkAgent:
         self._board.frontiers[department][stage] = frontier
         metrics.FRONTIER.labels(department, stage).set(frontier / MICRO)
 
-    def _fill(self, batch: Batch, chunk: Sequence[Any], latencies: list[tuple[str, int]]) -> None:
+    def _fill(self, batch: Batch, chunk: Sequence[Any]) -> None:
         topic = chunk[0].topic
         if topic == topics.RECORDS:
             for message in chunk:
-                entry = self._schemas.read_log(message.value)
-                if isinstance(entry, LogRecord):
-                    record = entry.record
-                    batch.add_record(record.feed, entry.datum, record)
-                    department = record.feed.partition(".")[0]
-                    self._board.stored[department] += 1
-                    if not record.snapshot:
-                        latencies.append((department, record.source_time))
+                entry = self._schemas.read_datum(message.value)
+                if isinstance(entry, LogDatum):
+                    batch.add_record(entry.feed, entry.datum)
                 elif isinstance(entry, Mark):
                     self._mark(batch, entry)
         elif topic == topics.IDENTITIES:
@@ -148,14 +144,11 @@ class SinkAgent:
         batch.add_frontier(department, stage, frontier, time.time_ns() // 1000)
         self._reached(department, stage, frontier)
 
-    def _observe(self, latencies: list[tuple[str, int]], rows: dict[str, int], seconds: float) -> None:
+    def _observe(self, result: WriteResult, seconds: float) -> None:
         now = time.time_ns() // 1000
-        by_department: dict[str, list[float]] = defaultdict(list)
-        for department, source_time in latencies:
-            by_department[department].append((now - source_time) / MICRO)
-        for department, seconds_each in by_department.items():
-            metrics.QUERYABLE_SECONDS.observe(department, seconds_each)
-        for table, count in rows.items():
+        for department, source_times in result.streamed.items():
+            metrics.QUERYABLE_SECONDS.observe(department, [(now - moment) / MICRO for moment in source_times])
+        for table, count in result.rows.items():
             metrics.ROWS.labels(table).inc(count)
         metrics.BATCH_SECONDS.labels("store").observe(seconds)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from avro import version as versions
-from avro.codec import DatumCodec
+from avro.codec import DatumCodec, decode_header
 from avro.record import DeadLetter, Mark, MarkKind, Record
 from connectors.clickhouse.shared import DEAD_LETTER, FRONTIER, SOURCE_STATE
 
@@ -59,12 +59,22 @@ class SourceState:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Row:
-    """A record's datum with its header."""
+    """A record's datum with its header, which is decoded when somebody asks for it: for most rows nobody does."""
 
-    datum: bytes
-    record: Record
+    __slots__ = ("_feed", "_record", "datum")
+
+    def __init__(self, feed: str, datum: bytes, record: Record | None = None) -> None:
+        self.datum = datum
+        self._feed = feed
+        self._record = record
+
+    @property
+    def record(self) -> Record:
+        """The header. Raises DecodeError."""
+        if self._record is None:
+            self._record = decode_header(self._feed, self.datum)
+        return self._record
 
 
 class Batch:
@@ -80,10 +90,15 @@ class Batch:
         self._frontiers: dict[tuple[str, str], Frontier] = {}
         self._states: dict[str, SourceState] = {}
 
-    def add_record(self, feed: str, datum: bytes, record: Record) -> None:
+    def add_record(self, feed: str, datum: bytes, record: Record | None = None) -> None:
         """Add a record of ``feed``: its datum as it travels in the log (without the wire format) and its
-        header."""
-        self.rows.setdefault(feed, []).append(Row(datum, record))
+        header, if somebody has decoded it."""
+        row = Row(feed, datum, record)
+        rows = self.rows.get(feed)
+        if rows is None:
+            self.rows[feed] = [row]
+        else:
+            rows.append(row)
 
     def add_identity(self, datum: bytes) -> None:
         """Add a datum of ``renkou.Identity``."""

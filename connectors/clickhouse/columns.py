@@ -1,4 +1,9 @@
-"""From an Avro field to the column that holds it."""
+"""From an Avro field to the column that holds it.
+
+No column is ``LowCardinality``, though many hold few different texts: the engine's Avro parser makes a column of one
+value for every value of such a one, which is two thirds of what a row of a feed costs to take in
+(docs/decisions/0013-quick-sink.md).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,6 @@ from avro.schema import Schema, shared_type
 from connectors.clickhouse import titles
 from connectors.clickhouse.tables import Column
 from connectors.errors import StoreError
-
-_LOW_CARDINALITY: Final = frozenset(
-    {"department", "table", "role", "op", "topic", "stage", "rule", "state", "kind", "feed"}
-)
-"""Columns of few different texts, whatever the schema they come from."""
 
 _KEYWORDS: Final = frozenset({"table"})
 """Names of parts of tuples that ClickHouse quotes, since its grammar has them."""
@@ -73,7 +73,7 @@ def column_type(schema: Any) -> str:
         parts = (f"{_part(field['name'])} {column_type(field['type'])}" for field in schema["fields"])
         return f"Tuple({', '.join(parts)})"
     if kind == "enum":
-        return "LowCardinality(String)"
+        return "String"
     return column_type(kind)
 
 
@@ -91,13 +91,9 @@ def column(field: Schema) -> Column:
         raise StoreError(f"field {name}: {error}") from None
     if name == "is_deleted":
         kind = "UInt8"
-    elif name in _LOW_CARDINALITY and kind == "String":
-        kind = f"LowCardinality({kind})"
     if "element" in field:
         element = element_of(field)
         comment = f"{comment or f'{element.en} / {element.zh}'} · 级别 level {element.level}"
-        if element.codes is not None and kind == "Nullable(String)":
-            kind = f"LowCardinality({kind})"
     else:
         comment = titles.comment(name, comment)
     return Column(name, kind, comment)

@@ -114,7 +114,9 @@ class Merger:
                     continue
                 self._complete(values, record, own, known.get(record.previous_key or ""))
                 mentions = tuple(map(_mention, values["mentions"]))
-                merged.append(Row(self._codec.encode(values), replace(record, mentions=mentions)))
+                merged.append(
+                    Row(self._feed.feed, self._codec.encode(values), replace(record, mentions=mentions))
+                )
             else:
                 merged.append(row)
             self._remember(own, values, record)

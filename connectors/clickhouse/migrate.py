@@ -66,6 +66,7 @@ class _Existing:
 
 def _extend(engine: Engine, table: Table, existing: dict[str, _Existing]) -> list[str]:
     changes = []
+    respelled = []
     previous = ""
     for column in table.columns:
         there = existing.get(column.name)
@@ -78,6 +79,8 @@ def _extend(engine: Engine, table: Table, existing: dict[str, _Existing]) -> lis
             place = f"AFTER {sql.name(previous)}" if previous else "FIRST"
             engine.command(f"ALTER TABLE {table.stored} ADD COLUMN IF NOT EXISTS {column.ddl} {place}")
             changes.append(f"table {table.name} has a new column {column.name}")
+        elif there.type == f"LowCardinality({column.type})":
+            respelled.append(column)
         elif there.type != column.type:
             raise StoreError(
                 f"table {table.name}: column {column.name} is {there.type} in the store, the schema wants"
@@ -89,4 +92,9 @@ def _extend(engine: Engine, table: Table, existing: dict[str, _Existing]) -> lis
             )
             changes.append(f"table {table.name}: column {column.name} is described anew")
         previous = column.name
+    if respelled:
+        # The values are the same: earlier versions kept columns of few different texts so.
+        parts = ", ".join(f"MODIFY COLUMN {column.ddl}" for column in respelled)
+        engine.command(f"ALTER TABLE {table.stored} {parts}")
+        changes.append(f"table {table.name}: {len(respelled)} columns are stored as plain texts")
     return changes

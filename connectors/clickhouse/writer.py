@@ -12,15 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
+
 from avro.codec import MarkCodec
-from avro.record import Mark, MarkKind, Record
+from avro.outline import Outlines, outlines
+from avro.record import Mark, MarkKind
 from avro.schema import Schema, shared_schema
 from connectors.clickhouse import sql
-from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.batch import Batch, Row
 from connectors.clickhouse.container import Container
 from connectors.clickhouse.engine import Engine, Target
 from connectors.clickhouse.mentions import MENTION_ROW, MentionRows
-from connectors.clickhouse.merge import Merger
+from connectors.clickhouse.merge import Merger, needs_values
 from connectors.clickhouse.progress import Progress
 from connectors.clickhouse.schema import FeedTable, feed_table
 from connectors.clickhouse.shared import (
@@ -62,10 +65,14 @@ _marks: Final = MarkCodec()
 
 @dataclass(slots=True)
 class WriteResult:
-    """What a write did: rows inserted per table, and records left out because the store has newer ones."""
+    """What a write did: rows inserted per table, and records left out because the store has newer ones.
+
+    ``streamed`` has, by department, the source times of the records that no snapshot read, in microseconds since 1970.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     superseded: int = 0
+    streamed: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,30 +177,32 @@ class Writer:
         Mentions come last: `connectors.clickhouse.merge` knows that a crash can leave them behind their rows.
         """
         mentions: list[bytes] = []
-        owners: list[Record] = []
+        owners: list[Row] = []
+        if not batch.rows:
+            return
+        found = outlines([row.datum for rows in batch.rows.values() for row in rows])
+        first = 0
         for feed, rows in batch.rows.items():
-            writer, limit = self._feed(feed), limits.get(feed, 0)
-            kept = [row for row in rows if row.record.version >= limit]
-            for row in kept:
-                writer.mentions.check(row.record)
-            merged = writer.merger.merge(kept)
-            result.superseded += len(rows) - len(merged)
-            records = [row.record for row in merged]
-            self._load_records(writer.load, [row.datum for row in merged], records, result)
-            for record in records:
-                made = writer.mentions.of(record)
-                mentions += made
-                owners += [record] * len(made)
+            writer = self._feed(feed)
+            kept, made = _arrange(writer, rows, found, first, limits.get(feed, 0))
+            result.superseded += len(rows) - len(kept)
+            self._load_records(writer.load, [row.datum for row in kept], kept, result)
+            for row, slots in zip(kept, made, strict=True):
+                mentions += slots
+                owners += [row] * len(slots)
+            if streamed := _streamed(rows, found, first):
+                result.streamed.setdefault(writer.feed.department, []).extend(streamed)
+            first += len(rows)
         self._load_records(self._mentions, mentions, owners, result)
 
     def _load_records(
-        self, load: _Load, datums: Sequence[bytes], owners: Sequence[Record], result: WriteResult
+        self, load: _Load, datums: Sequence[bytes], owners: Sequence[Row], result: WriteResult
     ) -> None:
         """Load datums, each of which is of the record at its place in ``owners``."""
         try:
             self._load(load, datums, result)
         except _RefusedError as error:
-            record = owners[error.index]
+            record = owners[error.index].record
             raise StoreError(
                 f"feed {record.feed}: ClickHouse refuses the record of {record.topic}, partition"
                 f" {record.partition}, offset {record.offset}, and takes its neighbours: {error.reason}"
@@ -259,6 +268,42 @@ class Writer:
                 f" WHERE department = {sql.text(writer.feed.department)}"
                 f" AND `table` = {sql.text(writer.feed.type)} AND {below}"
             )
+
+
+def _streamed(rows: list[Row], found: Outlines, first: int) -> list[int]:
+    """Return the source times of the records that no snapshot read; arguments are as for `_arrange`."""
+    part = slice(first, first + len(rows))
+    times: list[int] = found.source_time[part][found.plain[part] & ~found.snapshot[part]].tolist()
+    for place in np.flatnonzero(~found.plain[part]).tolist():
+        record = rows[place].record
+        if not record.snapshot:
+            times.append(record.source_time)
+    return times
+
+
+def _arrange(
+    writer: _FeedWriter, rows: list[Row], found: Outlines, first: int, limit: int
+) -> tuple[list[Row], list[list[bytes]]]:
+    """Return the rows of a feed that are written, complete, and the rows of ``mentions`` that each leads to.
+
+    ``first`` is the place of the first row in ``found``; rows of a version below ``limit`` are truncated ones.
+    """
+    cut = list(writer.mentions.cut(found, first, first + len(rows)))
+    unusual = False
+    for row, slots in zip(rows, cut, strict=True):
+        if slots is None:
+            writer.mentions.check(row.record)
+            unusual = unusual or needs_values(row.record)
+    if unusual:
+        kept = writer.merger.merge([row for row in rows if row.record.version >= limit])
+        return kept, [writer.mentions.of(row.record) for row in kept]
+    kept, made = [], []
+    for index, (row, slots) in enumerate(zip(rows, cut, strict=True), first):
+        if limit and (found.version(index) if slots is not None else row.record.version) < limit:
+            continue
+        kept.append(row)
+        made.append(writer.mentions.of(row.record) if slots is None else slots)
+    return kept, made
 
 
 class _RefusedError(StoreError):
