@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from connectors.errors import TerminalError, TransientError
+from connectors.patterns import literally
 
 REQUEST_SECONDS: Final = 30.0
 
@@ -188,6 +189,17 @@ def status(connect: str, prefix: str = "renkou-") -> tuple[ConnectorStatus, ...]
             tasks = tuple(task.state for task in one.status.tasks)
             found.append(ConnectorStatus(name, one.status.connector.state, tasks, _reason(trace)))
     return tuple(found)
+
+
+def captures(connect: str, name: str, schema: str, table: str) -> bool:
+    """Return whether the connector of this name is there and captures the table. Raises TransientError."""
+    with _client(connect) as client:
+        response = _request(client, "GET", f"/connectors/{name}/config")
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return False
+    config = msgspec.json.decode(_checked(response, name), type=dict[str, str])
+    # The patterns are `connectors.patterns.literally`'s: a comma within a name is escaped, one between two is not.
+    return literally(schema, table) in re.split(r"(?<!\\),", config.get("table.include.list", ""))
 
 
 def restart_failed(connect: str) -> tuple[str, ...]:

@@ -15,8 +15,10 @@ import msgspec
 
 from avro.record import Record, log_key
 from avro.schema import Schema
+from connectors import connect
 from connectors.clickhouse import FeedTable
-from connectors.debezium import signal_topic, topic_prefix
+from connectors.debezium import connector_name, signal_topic, topic_prefix
+from connectors.errors import TerminalError
 from connectors.feeds.feed import Feed
 from monitoring.reconcile.difference import Difference, Kind
 from monitoring.reconcile.source import SourceTable
@@ -50,21 +52,45 @@ class _Signal(msgspec.Struct):
 class Repairer:
     """Asks for the repair of rows; that it has happened is for the verifier to see."""
 
-    def __init__(self, producer: Producer, schemas: TopicSchemas) -> None:
+    def __init__(self, producer: Producer, schemas: TopicSchemas, connect: str) -> None:
+        """``connect`` is the address of Kafka Connect's REST interface."""
+        self._connect = connect
+        self._captured: set[str] = set()
         self._producer = producer
         self._schemas = schemas
 
     def ask(self, feed: Feed, source: SourceTable, differences: Iterable[Difference]) -> None:
-        """Ask for the repair of these rows; returns when the requests are durable. Raises BrokerUnavailableError."""
+        """Ask for the repair of these rows; returns when the requests are durable.
+
+        Raises BrokerUnavailableError, TransientError where Kafka Connect does not answer, and TerminalError for a
+        table that is not captured: nothing has been asked for then.
+        """
         again: list[str] = []
+        surplus: list[Difference] = []
         for difference in differences:
             if difference.kind is Kind.SURPLUS:
-                self._clear(feed, difference)
+                surplus.append(difference)
             else:
                 again.append(difference.key)
+        if again:
+            self._check_captured(feed)
         for start in range(0, len(again), ROWS_A_SIGNAL):
             self._capture(feed, source, again[start : start + ROWS_A_SIGNAL])
+        for difference in surplus:
+            self._clear(feed, difference)
         self._producer.flush()
+
+    def _check_captured(self, feed: Feed) -> None:
+        """Raise TerminalError unless the feed's table is captured: a signal for another one ends Debezium's task."""
+        if feed.id in self._captured:
+            return
+        name = connector_name(feed.department)
+        if not connect.captures(self._connect, name, feed.schema, feed.table):
+            raise TerminalError(
+                f"feed {feed.id}: its table is not captured by the connector {name}, so that its rows cannot be"
+                " captured again; run 'renkou connect apply', and verify again"
+            )
+        self._captured.add(feed.id)
 
     def _capture(self, feed: Feed, source: SourceTable, keys: Sequence[str]) -> None:
         table = f"{feed.schema}.{feed.table}"

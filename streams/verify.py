@@ -176,6 +176,7 @@ def observe(report: FeedReport) -> None:
 
 def open_repairer(settings: Settings, catalog: Catalog) -> tuple[Repairer, Producer]:
     """Return the way of repairs. Raises SettingError, RegistryUnavailableError."""
-    settings.require("broker", "registry")
+    settings.require("broker", "registry", "connect")
     producer = Producer(settings.broker)
-    return Repairer(producer, TopicSchemas(ConfluentRegistry(settings.registry), catalog)), producer
+    schemas = TopicSchemas(ConfluentRegistry(settings.registry), catalog)
+    return Repairer(producer, schemas, settings.connect), producer
