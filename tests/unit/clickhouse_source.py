@@ -229,9 +229,9 @@ def shown(readers: Readers | None) -> tuple[dict[str, Any], dict[tuple[str, str]
     return rows, mentions
 
 
-def everything(readers: Readers | None) -> bytes:
-    """Return all that a reader can see of the feed, in one order."""
+def everything(readers: Readers | None, further: tuple[str, ...] = ()) -> bytes:
+    """Return all that a reader can see of the feed, and of ``further`` tables, in one order."""
     return b"\n".join(
         ask(readers, f"SELECT * FROM {table} ORDER BY ALL", "TSVWithNames")
-        for table in ("police_people", "mentions", "findings", "marks")
+        for table in ("police_people", "mentions", "findings", "marks", *further)
     )

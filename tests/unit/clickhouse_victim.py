@@ -11,10 +11,16 @@ import random
 import sys
 from pathlib import Path
 
-from connectors.clickhouse import open_store
-from tests.unit.clickhouse_source import Source, feed_table, write_schema
+from avro.codec import DatumCodec
+from avro.record import PERSON_ELEMENTS, Mark, Record
+from avro.schema import shared_schema
+from connectors.clickhouse import Batch, open_store
+from linkage.outputs import NO_VALUES, IdentityChange, PersonChange
+from tests.unit.clickhouse_source import FEED, Source, feed_table, write_schema
 
 CHANGES = 150
+_identities = DatumCodec(shared_schema("Identity"))
+_persons = DatumCodec(shared_schema("Person"))
 
 
 def history(folder: Path, seed: int) -> Source:
@@ -22,6 +28,27 @@ def history(folder: Path, seed: int) -> Source:
     source = Source(write_schema(folder / "schemas"))
     source.live(CHANGES, random.Random(seed))
     return source
+
+
+def batch_of(source: Source, entries: list[Record | Mark]) -> Batch:
+    """Return the entries as a batch, with what a linker might say of each: an identity, a person and its history."""
+    batch = source.batch(entries)
+    department, _, table = FEED.partition(".")
+    for entry in entries:
+        if isinstance(entry, Mark):
+            continue
+        name = next((mention.name for mention in entry.mentions), None)
+        values = tuple(name if element == "name" else None for element in PERSON_ELEMENTS)
+        person = f"P{int(entry.key.strip('}').rpartition(':')[2]):010d}"
+        gone = entry.is_deleted
+        identity = IdentityChange(department, table, entry.key, "self", 0, person, "id", entry.version, gone)
+        state = "retired" if gone else "active"
+        change = PersonChange(
+            person, state, None, None, NO_VALUES if gone else values, "{}", int(not gone), entry.version
+        )
+        batch.add_identity(_identities.encode(identity.to_avro()))
+        batch.add_person(_persons.encode(change.to_avro()))
+    return batch
 
 
 def main(folder: Path, seed: int) -> None:
@@ -35,7 +62,7 @@ def main(folder: Path, seed: int) -> None:
         print("open", flush=True)
         while place < len(source.log):
             end = min(len(source.log), place + cut.randint(1, 12))
-            store.writer.write(source.batch(source.log[place:end]))
+            store.writer.write(batch_of(source, source.log[place:end]))
             place = end
             temporary = acked.with_suffix(".tmp")
             temporary.write_text(str(place))

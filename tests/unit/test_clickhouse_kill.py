@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from avro.record import Record
 from connectors.clickhouse import open_store
+from connectors.clickhouse.readers import Readers
 from connectors.errors import StoreError
-from tests.unit.clickhouse_source import everything, feed_table, shown
-from tests.unit.clickhouse_victim import history
+from tests.unit.clickhouse_source import everything, feed_table, rows_of, shown
+from tests.unit.clickhouse_victim import batch_of, history
 
 KILLS = 3
 LATEST_SECONDS = 0.25
@@ -23,6 +25,18 @@ LATEST_SECONDS = 0.25
 
 LONG_SEEDS = range(100, 120)
 LONG_KILLS = 5
+
+
+TABLES = ("identities", "persons", "person_history", "population", "records")
+
+
+def aggregates(readers: Readers | None) -> tuple[int, int]:
+    """Return how many rows and how many residents the dashboards count."""
+    (row,) = rows_of(
+        readers,
+        "SELECT toInt32((SELECT sum(rows) FROM records)) AS rows, toInt32((SELECT sum(persons) FROM population)) AS p",
+    )
+    return row["rows"], row["p"]
 
 
 def start(folder: Path, seed: int) -> subprocess.Popen[bytes]:
@@ -54,19 +68,22 @@ def test_killed_writer_goes_on_exactly(tmp_path: Path, seed: int, kills: int) ->
     last = start(tmp_path, seed)
     assert last.stdout is not None
     with last.stdout:
-        assert last.wait(timeout=120) == 0
+        assert last.wait(timeout=900) == 0
     source = history(tmp_path, seed)
     feeds = [feed_table(source.codec)]
     store = open_store(tmp_path / "store", "", feeds)
     try:
         assert shown(store.readers) == source.expected()
-        seen = everything(store.readers)
+        newest = {entry.key: entry for entry in source.log if isinstance(entry, Record)}
+        residents = sum(not record.is_deleted for record in newest.values())
+        assert aggregates(store.readers) == (len(source.rows), residents)
+        seen = everything(store.readers, TABLES)
     finally:
         store.close()
     undisturbed = open_store(tmp_path / "undisturbed", "", feeds)
     try:
-        undisturbed.writer.write(source.batch(source.log))
-        assert everything(undisturbed.readers) == seen
+        undisturbed.writer.write(batch_of(source, source.log))
+        assert everything(undisturbed.readers, TABLES) == seen
     finally:
         undisturbed.close()
 
