@@ -85,7 +85,8 @@ class Invented:
     def identity(self, number: int) -> Message:
         """Return whose record it is."""
         change = IdentityChange(
-            "police", "hj_ryjbxx", f'{{"RYNBID":{number}}}', "self", 0, f"P{number:010d}", "id_number", number, False
+            "police", "hj_ryjbxx", f'{{"RYNBID":{number}}}', "self", 0, f"P{number:010d}", "id_number", number, False,
+            serial=number,
         )  # fmt: skip
         return Message(
             topics.IDENTITIES,

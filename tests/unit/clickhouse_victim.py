@@ -41,7 +41,9 @@ def batch_of(source: Source, entries: list[Record | Mark]) -> Batch:
         values = tuple(name if element == "name" else None for element in PERSON_ELEMENTS)
         person = f"P{int(entry.key.strip('}').rpartition(':')[2]):010d}"
         gone = entry.is_deleted
-        identity = IdentityChange(department, table, entry.key, "self", 0, person, "id", entry.version, gone)
+        identity = IdentityChange(
+            department, table, entry.key, "self", 0, person, "id", entry.version, gone, entry.version
+        )
         state = "retired" if gone else "active"
         change = PersonChange(
             person, state, None, None, NO_VALUES if gone else values, "{}", int(not gone), entry.version
