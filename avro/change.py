@@ -20,7 +20,7 @@ class Op(StrEnum):
     MESSAGE = "m"
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where an event stands in the captured log: enough to find its bytes again."""
 
     topic: str
@@ -33,7 +33,7 @@ _ORIGIN: Final = re.compile(rb"([0-9]{1,9})/([0-9]{1,18}|[1-8][0-9]{18})/([0-9]{
 _TIME: Final = re.compile(rb"[0-9]{1,18}")
 
 
-class RawEvent(msgspec.Struct, frozen=True):
+class RawEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as the broker (or a ``kcat -J`` line) gives it, before anything is decoded.
 
     ``headers`` is None or a list of name and value. ``timestamp`` is the broker's, in milliseconds.
@@ -80,7 +80,7 @@ def replayed_time(event: RawEvent) -> int:
     return 0
 
 
-class Change(msgspec.Struct):
+class Change(msgspec.Struct, gc=False):
     """One decoded source event.
 
     ``key`` is the compact JSON object of the primary key's columns in table order (empty for a truncate).

@@ -40,7 +40,7 @@ class Delivered(msgspec.Struct, frozen=True):
     line: int
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """The fields of Debezium's ``source`` block that renkou reads: ``schema``, ``sequence`` and ``lsn`` are
     PostgreSQL's, ``file``, ``pos`` and ``row`` MariaDB's, whose ``db`` stands for the schema.
 

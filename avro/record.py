@@ -21,7 +21,7 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """A quality rule that a value broke. ``original`` is the value as the source has it: personal data.
 
     ``role`` and ``ordinal`` are empty and 0 where the finding concerns the row and not one mention.
@@ -49,7 +49,7 @@ class Relation(StrEnum):
     KIN = "kin"
 
 
-class Kin(msgspec.Struct, frozen=True, array_like=True):
+class Kin(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Another person whom a record names beside the mention's: evidence for who the mention is, and no role.
 
     ``relation`` is one of `Relation`, ``birth_date`` days since 1970-01-01. At least one of the others has a value.
@@ -62,7 +62,7 @@ class Kin(msgspec.Struct, frozen=True, array_like=True):
     birth_date: int | None = None
 
 
-class Mention(msgspec.Struct, array_like=True):
+class Mention(msgspec.Struct, array_like=True, gc=False):
     """A person as a record names them, in a role: first the elements that describe the person, then evidence that
     helps to tell who it is and is no part of a golden record.
 
@@ -113,7 +113,7 @@ PERSON_ELEMENTS: Final[tuple[str, ...]] = tuple(
 """The elements that describe a person, in the order of the schema: columns of ``mentions`` and ``persons``."""
 
 
-class Record(msgspec.Struct):
+class Record(msgspec.Struct, gc=False):
     """The part of a record that every feed has: header, mentions, findings.
 
     ``feed`` is ``<department>.<type>``. ``version`` is as in `avro.version`; times are microseconds since 1970.

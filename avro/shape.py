@@ -28,7 +28,7 @@ _STRICT: Final = frozenset((str, int, bool))
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class RowEnvelope(msgspec.Struct):
+class RowEnvelope(msgspec.Struct, gc=False):
     """What a change of a row has beside the row before it, which nobody reads. ``after`` is a struct of the shape."""
 
     op: str
@@ -67,8 +67,8 @@ class RowShape:
             names[f"x{number}"] = column
             fields.append((f"x{number}", Any, msgspec.UNSET))
         self._extra = tuple(f"x{number}" for number in range(len(self._beside)))
-        struct = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True)
-        envelope = msgspec.defstruct("Envelope", [("after", struct | None)], bases=(RowEnvelope,))
+        struct = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+        envelope = msgspec.defstruct("Envelope", [("after", struct | None)], bases=(RowEnvelope,), gc=False)
         self._plain: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
         self._wrapped: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct("Wrapped", [("payload", envelope)])

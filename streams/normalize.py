@@ -7,10 +7,10 @@ around it that reads chunks and writes topics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from avro.change import Change, Op, Place, RawEvent, carried, replayed_time
@@ -27,8 +27,7 @@ from streams.producer import Producer
 from streams.schemas import TopicSchemas
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """A change that became a record."""
 
     record: Record

@@ -46,7 +46,8 @@ def _row_event(feed: Feed, row: dict[str, Any]) -> RawEvent:
 ROWS: Final = [
     (CATALOG.by_id(feed), _row_event(CATALOG.by_id(feed), case.row)) for feed, case in CASES.items()
 ]
-NORMALIZER: Final = Normalizer(CATALOG, EnvelopeDecoder(None))
+DECODER: Final = EnvelopeDecoder(None)
+NORMALIZER: Final = Normalizer(CATALOG, DECODER)
 _TOKENS: Final = (
     *(
         b"null",
@@ -141,8 +142,8 @@ def _of_feed(rng: Random) -> None:
         if isinstance(outcome, Recorded):
             assert feed.codec.decode_header(outcome.datum) == outcome.record
     if feed.is_captured:
-        quick = _decoded(EnvelopeDecoder(None), broken, feed, feed.kind)
-        general = _decoded(EnvelopeDecoder(None), broken, None, feed.kind)
+        quick = _decoded(DECODER, broken, feed, feed.kind)
+        general = _decoded(DECODER, broken, None, feed.kind)
         if isinstance(quick, Change) and quick.row is not None:
             if isinstance(general, str) and _row_before_is_touched(broken):
                 return  # the quick way passes over the row before a change, whatever it is
