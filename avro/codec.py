@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import fastavro
 
@@ -30,8 +30,12 @@ from avro.record import (
     Mention,
     MentionPlace,
     Record,
+    TableName,
+    TableSwitch,
 )
 from avro.schema import SCHEMA_FOLDER, Schema, full_name, header_of, plain, record_schema, shared_schema
+
+_Entry = TypeVar("_Entry")
 
 
 class DatumCodec:
@@ -216,26 +220,39 @@ class MarkCodec:
         return mark
 
 
-class DecisionCodec:
+class _EntryCodec(Generic[_Entry]):
+    """Entries of the log that are structs of a shared schema."""
+
+    def __init__(self, schema: str, natives: Mapping[str, Native]) -> None:
+        self.schema = shared_schema(schema)
+        self._write = compile_writer(plain(self.schema), natives)
+        self._read = compile_reader(plain(self.schema), natives)
+
+    def encode(self, entry: _Entry) -> bytes:
+        """Return the datum of ``entry``. Raises ValueError or TypeError when a value does not fit."""
+        return self._write(entry)
+
+    def decode(self, datum: bytes) -> _Entry:
+        """Return the entry. Raises DecodeError."""
+        entry: _Entry
+        entry, end = self._read(datum, 0)
+        if end != len(datum):
+            raise malformed(full_name(self.schema))
+        return entry
+
+
+class DecisionCodec(_EntryCodec[Decision]):
     """Stewards' decisions in the log."""
 
     def __init__(self) -> None:
-        self.schema = shared_schema("Decision")
-        schema, name = plain(self.schema), full_name(self.schema)
-        natives = {
-            name: Native(Decision, conversions={"kind": Conversion(str, DecisionKind)}),
-            "renkou.MentionPlace": Native(MentionPlace),
-        }
-        self._write, self._read = compile_writer(schema, natives), compile_reader(schema, natives)
+        kind = {"kind": Conversion(str, DecisionKind)}
+        natives = {"renkou.Decision": Native(Decision, conversions=kind)}
+        super().__init__("Decision", {**natives, "renkou.MentionPlace": Native(MentionPlace)})
 
-    def encode(self, decision: Decision) -> bytes:
-        """Return the datum of ``decision``. Raises ValueError or TypeError when a value does not fit."""
-        return self._write(decision)
 
-    def decode(self, datum: bytes) -> Decision:
-        """Return the decision. Raises DecodeError."""
-        decision: Decision
-        decision, end = self._read(datum, 0)
-        if end != len(datum):
-            raise malformed(full_name(self.schema))
-        return decision
+class SwitchCodec(_EntryCodec[TableSwitch]):
+    """Switches of tables in the log."""
+
+    def __init__(self) -> None:
+        table = {"table": Conversion(str, TableName)}
+        super().__init__("TableSwitch", {"renkou.TableSwitch": Native(TableSwitch, conversions=table)})

@@ -1,6 +1,6 @@
 """A record: a change normalized against its feed's Avro schema, and what else travels in ``renkou.records``.
 
-The log carries three kinds of entries: records, marks and stewards' decisions. The linker needs
+The log carries four kinds of entries: records, marks, stewards' decisions and switches of tables. The linker needs
 a record's header and mentions only; they are the first fields of every feed's Avro schema, so that a reader can stop
 after them (`avro.codec`).
 """
@@ -206,7 +206,26 @@ class Decision(msgspec.Struct, frozen=True):
         return max(self.decided_at, self.revoked_at or 0), 0 if self.revoked_at is None else 1
 
 
-LogValue = Record | Mark | Decision
+class TableName(StrEnum):
+    """The tables that linking goes by and that can be switched while it runs."""
+
+    WEIGHTS = "weights"
+
+
+class TableSwitch(msgspec.Struct, frozen=True):
+    """From this entry of the log on linking goes by another table. ``text`` is the whole table, as CSV.
+
+    ``author`` switched it at ``switched_at`` (microseconds since 1970), for ``reason``. The newest one counts.
+    """
+
+    table: TableName
+    text: str
+    author: str
+    reason: str
+    switched_at: int
+
+
+LogValue = Record | Mark | Decision | TableSwitch
 """What an entry of ``renkou.records`` holds."""
 
 OPEN: Final = "open"
@@ -256,3 +275,8 @@ def mark_key(mark: Mark) -> bytes:
 def decision_key(decision_id: str) -> bytes:
     """Return the key of a decision: its newest state is the one that compaction keeps."""
     return f"decision|{decision_id}".encode()
+
+
+def switch_key(switch: TableSwitch) -> bytes:
+    """Return the key of a switch: the newest table is the one that compaction keeps."""
+    return f"table|{switch.table}".encode()

@@ -193,6 +193,10 @@ class Scorer:
             return "doubtful_different", self._doubtful[1]
         return "", None
 
+    def birth_level(self, one: Node, other: Node) -> BirthLevel:
+        """Return how the births of two compare."""
+        return self._birth(one, other, one.core.number != "" and one.core.number == other.core.number)
+
     def _birth(self, one: Node, other: Node, same_number: bool) -> BirthLevel:
         left, right = one.birth, other.birth
         if left is not None and right is not None:

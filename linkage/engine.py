@@ -17,9 +17,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from avro.normalize.text import squeeze
-from avro.record import Decision, LogValue, Mark, MarkKind, Mention, MentionPlace, Record
+from avro.record import Decision, LogValue, Mark, MarkKind, Mention, MentionPlace, Record, TableSwitch
 from avro.version import log_version
-from linkage.errors import OffsetError
+from linkage.compare import Scorer
+from linkage.errors import OffsetError, WeightsError
 from linkage.features import features_of, what_tells
 from linkage.outputs import Disposition, Outcome, Output, PassedMark
 from linkage.resolve import Step
@@ -36,8 +37,9 @@ from linkage.state import (
 from linkage.weights import Weights
 
 ID_NUMBER: Final = "id_number"
+SWITCH: Final = "switch"
 DECISION: Final = "decision"
-"""Stands for the feed where what became of a decision is told."""
+"""These stand for the feed where what became of a switch or decision is told."""
 _REFUSED: Final = ("id_checksum", "id_length", "id_extra_digit", "id_characters", "id_birth_date")
 """Findings of a number that may be another one with an error in it."""
 
@@ -111,6 +113,10 @@ class Engine:
                     self._truncate(step, value)
                 step.finish(log_version(self.epoch, offset), outputs)
                 outputs.append(PassedMark(value))
+            elif isinstance(value, TableSwitch):
+                outcome = self._switch(step, value)
+                step.finish(log_version(self.epoch, offset), outputs)
+                outputs.append(Disposition(offset, SWITCH, outcome))
             else:
                 outcome = self._decide(step, value)
                 step.finish(log_version(self.epoch, offset), outputs)
@@ -213,6 +219,31 @@ class Engine:
             return Outcome.SUPERSEDED
         step.decide(decision.decision_id)
         self._isolate(step, concerned)
+        return Outcome.APPLIED
+
+    @staticmethod
+    def check_switch(switch: TableSwitch) -> None:
+        """Raise WeightsError when the table that is switched to cannot be gone by."""
+        Scorer(Weights(switch.text, switch.table), ())
+
+    def _switch(self, step: Step, switch: TableSwitch) -> Outcome:
+        """Go by another table: everybody is compared and clustered anew, in this one step.
+
+        A table that cannot be read, or that is the one in force, changes nothing.
+        """
+        state = self.state
+        if switch.switched_at <= state.switched_at:
+            return Outcome.SUPERSEDED
+        try:
+            weights = Weights(switch.text, switch.table)
+            state.use_weights(weights, switch.switched_at)
+        except WeightsError:
+            return Outcome.SUPERSEDED
+        for feed in state.feeds.values():
+            for row in feed.rows.values():
+                for mention in row.mentions:
+                    state.add(mention, mention.features())
+                    step.join(mention)
         return Outcome.APPLIED
 
     def _isolate(self, step: Step, places: set[MentionPlace]) -> None:

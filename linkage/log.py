@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from avro.record import Decision, Finding, LogValue, Mark, MarkKind, Mention, Record
+from avro.record import Decision, Finding, LogValue, Mark, MarkKind, Mention, Record, TableSwitch
 from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.engine import ID_NUMBER, LogEntry
@@ -53,7 +53,14 @@ class LoggedDecision(msgspec.Struct, array_like=True, tag=2, gc=False):
     decision: Decision
 
 
-Logged = LoggedRecord | LoggedMark | LoggedDecision
+class LoggedSwitch(msgspec.Struct, array_like=True, tag=3, gc=False):
+    """A switch to another table."""
+
+    offset: int
+    switch: TableSwitch
+
+
+Logged = LoggedRecord | LoggedMark | LoggedDecision | LoggedSwitch
 
 
 class Batch(msgspec.Struct, array_like=True, tag=0, gc=False):
@@ -84,6 +91,8 @@ def batch_of(published: int, entries: Sequence[LogEntry]) -> Batch:
 def _logged(offset: int, value: LogValue) -> Logged:
     if isinstance(value, Decision):
         return LoggedDecision(offset, value)
+    if isinstance(value, TableSwitch):
+        return LoggedSwitch(offset, value)
     if isinstance(value, Mark):
         version = to_bytes(value.version)
         return LoggedMark(offset, value.kind, value.department, value.feed, version, value.source_time)
@@ -117,6 +126,8 @@ def entries_of(batch: Batch) -> list[LogEntry]:
 def _restored(entry: Logged) -> LogValue:
     if isinstance(entry, LoggedDecision):
         return entry.decision
+    if isinstance(entry, LoggedSwitch):
+        return entry.switch
     version = from_bytes(entry.version)
     if isinstance(entry, LoggedMark):
         return Mark(entry.kind, entry.department, entry.feed, version, entry.source_time)

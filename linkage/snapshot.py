@@ -16,11 +16,11 @@ from avro.record import PERSON_ELEMENTS, Decision, MentionPlace
 from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.decisions import Held, Published
-from linkage.errors import StateIncompatibleError
+from linkage.errors import StateIncompatibleError, WeightsError
 from linkage.ids import KnownIds
 from linkage.log import damaged
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
-from linkage.weights import tables_digest
+from linkage.weights import Weights, tables_digest
 
 FORMAT: Final = 4
 """Raised when the files change in a way that older ones cannot be read, or when older logs would link
@@ -100,7 +100,12 @@ class _Known(msgspec.Struct, array_like=True, tag=8):
     known: KnownIds
 
 
-_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions | _Known
+class _Switched(msgspec.Struct, array_like=True, tag=9):
+    switched_at: int
+    weights: str
+
+
+_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions | _Known | _Switched
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
@@ -158,6 +163,8 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Persons(tuple([(person.number, person.split_from, person.digest) for person in persons]))
     for merged in _chunks(list(state.merged.items())):
         yield _Merged(tuple(merged))
+    if state.switched_at >= 0:
+        yield _Switched(state.switched_at, state.graph.scorer.weights.text)
     if state.known is not None:
         yield _Known(state.known)
     for decisions in _chunks(list(state.decisions)):
@@ -222,7 +229,7 @@ def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
         try:
             part = _decode_part(payload)
             whole = _restore(state, part)
-        except (msgspec.DecodeError, LookupError) as error:
+        except (msgspec.DecodeError, LookupError, WeightsError) as error:
             raise damaged(path) from error
     if not whole:
         raise damaged(path)
@@ -248,6 +255,8 @@ def _restore(state: LinkState, part: _Part) -> bool:
                 person.digest = digest
         case _Merged():
             state.merged.update(part.merged)
+        case _Switched():
+            state.use_weights(Weights(part.weights, "weights"), part.switched_at)
         case _Known():
             state.known = part.known
         case _Decisions():

@@ -209,10 +209,18 @@ class LinkState:
         from linkage.reviews import ReviewBook
 
         self.reviews = ReviewBook()
+        self.switched_at = -1
+        """When the table of weights was switched to, microseconds since 1970; -1 for the program's own."""
         self.known: KnownIds | None = None
         """The ids of a state before this one, until the log is read as far as that had."""
         self.anchored: set[int] = set()
         """Serials of live mentions that a rebuild has taken over."""
+
+    def use_weights(self, weights: Weights, switched_at: int) -> None:
+        """Go by another table, switched to then (microseconds since 1970), with an empty graph: whoever calls brings
+        the mentions in. Raises WeightsError when the table lacks a weight; nothing has changed then."""
+        self.graph = Graph(weights, self._verdicts)
+        self.switched_at = switched_at
 
     def take_over(self, known: KnownIds) -> None:
         """Go on with the ids of a state before this one, which must be empty."""

@@ -13,7 +13,15 @@ from typing import Any, Final
 import msgspec
 
 from avro.change import RawEvent
-from avro.record import DeadLetter, Decision, DecisionKind, MentionPlace, decision_key
+from avro.record import (
+    DeadLetter,
+    Decision,
+    DecisionKind,
+    MentionPlace,
+    TableSwitch,
+    decision_key,
+    switch_key,
+)
 from connectors.clickhouse.access import Access, rows
 from linkage.decisions import DIFFERENT_NUMBERS, OVERRIDES, DecisionBook
 from linkage.errors import DecisionError
@@ -155,14 +163,17 @@ def _number(access: Access, place: MentionPlace) -> str:
 
 
 class HubEntry:
-    """Enters decisions into the log of a hub."""
+    """Enters decisions and switches into the log of a hub."""
 
     def __init__(self, producer: Producer, schemas: TopicSchemas) -> None:
         self._producer = producer
         self._schemas = schemas
 
-    def enter(self, decision: Decision) -> None:
-        """Enter the decision; returns when it is durable."""
-        value = self._schemas.frame_decision(decision)
-        self._producer.send(topics.RECORDS, decision_key(decision.decision_id), value)
+    def enter(self, entry: Decision | TableSwitch) -> None:
+        """Enter it; returns when it is durable."""
+        if isinstance(entry, Decision):
+            key, value = decision_key(entry.decision_id), self._schemas.frame_decision(entry)
+        else:
+            key, value = switch_key(entry), self._schemas.frame_switch(entry)
+        self._producer.send(topics.RECORDS, key, value)
         self._producer.flush()

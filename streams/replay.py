@@ -24,13 +24,13 @@ from avro.codec import DatumCodec
 from avro.envelope import EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.kcat import read_line
-from avro.record import DeadLetter, Decision, LogValue, Mark
+from avro.record import DeadLetter, Decision, LogValue, Mark, TableSwitch
 from avro.schema import shared_schema
 from connectors.clickhouse import Batch, Store, open_store
 from connectors.errors import TerminalError
 from connectors.feeds import Catalog
 from linkage.durable import DurableLinker
-from linkage.engine import DECISION, LogEntry
+from linkage.engine import DECISION, SWITCH, LogEntry
 from linkage.outputs import (
     DecisionChange,
     Disposition,
@@ -49,7 +49,7 @@ from streams.sink import feed_tables
 
 STEP: Final = 2000
 """Lines a step: two batches for the store and one fsync each."""
-Outcome = Recorded | Mark | Decision | DeadLetter | Ignored
+Outcome = Recorded | Mark | Decision | TableSwitch | DeadLetter | Ignored
 
 REPLAY_STAGE: Final = "replay"
 """Where a dead letter stopped that was no message at all."""
@@ -122,7 +122,7 @@ class Replay:
 
     def run(
         self,
-        events: Iterable[RawEvent | DeadLetter | Decision],
+        events: Iterable[RawEvent | DeadLetter | Decision | TableSwitch],
         *,
         progress: Callable[[int], None] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
@@ -149,18 +149,20 @@ class Replay:
         self._linker.close()
         self._store.close()
 
-    def _outcomes(self, event: RawEvent | DeadLetter | Decision) -> Sequence[Outcome]:
+    def _outcomes(self, event: RawEvent | DeadLetter | Decision | TableSwitch) -> Sequence[Outcome]:
         if not isinstance(event, RawEvent):
             return [event]
         if event.place.topic == topics.RECORDS:
             return [decision_in(event)]
         return self._normalizer.process(event)
 
-    def _feed_of(self, event: RawEvent | DeadLetter | Decision) -> str:
+    def _feed_of(self, event: RawEvent | DeadLetter | Decision | TableSwitch) -> str:
         """Return the feed that a line is counted under, empty for lines of none."""
         match event:
             case Decision():
                 return DECISION
+            case TableSwitch():
+                return SWITCH
             case DeadLetter():
                 return event.feed
         feed = self._catalog.by_topic(event.place.topic)
@@ -172,7 +174,7 @@ class Replay:
         for counts in (self.summary, self.by_feed.setdefault(feed, Summary())):
             setattr(counts, what, getattr(counts, what) + 1)
 
-    def _step(self, events: Sequence[RawEvent | DeadLetter | Decision]) -> None:
+    def _step(self, events: Sequence[RawEvent | DeadLetter | Decision | TableSwitch]) -> None:
         batch = Batch()
         log: list[LogValue] = []
         newest: dict[str, int] = {}
@@ -198,6 +200,8 @@ class Replay:
                             self._count(source, "superseded")
                         else:
                             log.append(outcome)
+                    case TableSwitch():
+                        log.append(outcome)
                     case DeadLetter():
                         batch.add_dead_letter(outcome)
                         self._on_dead_letter(outcome)

@@ -8,9 +8,9 @@ from io import BytesIO
 
 import fastavro
 
-from avro.codec import DatumCodec, DecisionCodec, MarkCodec, RecordCodec, decode_header
+from avro.codec import DatumCodec, DecisionCodec, MarkCodec, RecordCodec, SwitchCodec, decode_header
 from avro.errors import DecodeError, SchemaError
-from avro.record import Decision, Mark, Record
+from avro.record import Decision, Mark, Record, TableSwitch
 from avro.registry import WIRE_HEADER, Registry, frame, schema_id_of, subject
 from avro.schema import Schema, full_name, plain, shared_schema
 from connectors.feeds import Catalog
@@ -71,6 +71,9 @@ class TopicSchemas:
         self._decisions = DecisionCodec()
         decision = self._decisions.schema
         self._decision_id = registry.register(subject(topics.RECORDS, decision), decision)
+        self._switches = SwitchCodec()
+        switch = self._switches.schema
+        self._switch_id = registry.register(subject(topics.RECORDS, switch), switch)
         self._linked: dict[str, tuple[DatumCodec, int]] = {}
         for topic, name in topics.LINKED.items():
             schema = shared_schema(name)
@@ -94,6 +97,10 @@ class TopicSchemas:
         """Return the value of a decision in ``renkou.records``."""
         return frame(self._decision_id, self._decisions.encode(decision))
 
+    def frame_switch(self, switch: TableSwitch) -> bytes:
+        """Return the value of a switch in ``renkou.records``."""
+        return frame(self._switch_id, self._switches.encode(switch))
+
     def frame_linked(self, topic: str, fields: Mapping[str, object]) -> bytes:
         """Return a value of one of `streams.topics.LINKED`."""
         codec, schema_id = self._linked[topic]
@@ -107,14 +114,14 @@ class TopicSchemas:
         """Return the value of a person in ``renkou.persons``."""
         return frame(self._person_id, datum)
 
-    def read_log(self, message: bytes) -> LogRecord | Mark | Decision:
+    def read_log(self, message: bytes) -> LogRecord | Mark | Decision | TableSwitch:
         """Return an entry of ``renkou.records``. Raises DecodeError, SchemaError."""
         entry = self.read_datum(message)
         if not isinstance(entry, LogDatum):
             return entry
         return LogRecord(decode_header(entry.feed, entry.datum), entry.datum)
 
-    def read_datum(self, message: bytes) -> LogDatum | Mark | Decision:
+    def read_datum(self, message: bytes) -> LogDatum | Mark | Decision | TableSwitch:
         """Return an entry of ``renkou.records``, a record without decoding it. Raises DecodeError, SchemaError."""
         feed = self._feeds.get(message[:WIRE_HEADER])
         if feed is not None:
@@ -124,6 +131,8 @@ class TopicSchemas:
             return self._marks.decode(message[WIRE_HEADER:])
         if schema_id == self._decision_id:
             return self._decisions.decode(message[WIRE_HEADER:])
+        if schema_id == self._switch_id:
+            return self._switches.decode(message[WIRE_HEADER:])
         older = self._older.get(schema_id)
         if older is None:
             older = self._older[schema_id] = self._evolved(schema_id)

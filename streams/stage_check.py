@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from avro.record import Decision, Mark, MarkKind
+from avro.record import Decision, Mark, MarkKind, TableSwitch
 from avro.version import from_bytes
 from connectors.clickhouse import sql
 from connectors.clickhouse.access import Access, QueryError, RefusedError, rows
@@ -148,7 +148,7 @@ def _read_log(consumer: Consumer, schemas: TopicSchemas, log: _Log, start: int, 
             if entry.kind is MarkKind.TRUNCATE:
                 log.truncations[entry.feed] = max(entry.version, log.truncations.get(entry.feed, 0))
             continue
-        if isinstance(entry, Decision):
+        if isinstance(entry, Decision | TableSwitch):
             continue  # about mentions; no row of its own
         record = entry.record
         fold = log.rows.setdefault(record.feed, Fold())

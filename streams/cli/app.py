@@ -22,6 +22,7 @@ MODULES: Final = (
     "query",
     "decide",
     "why",
+    "link",
     "verify",
     "evaluate",
     "bench",

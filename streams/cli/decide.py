@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from avro.record import Decision, DecisionKind, MentionPlace
+from avro.record import Decision, DecisionKind, MentionPlace, TableSwitch
 from avro.registry import ConfluentRegistry
 from connectors.clickhouse.access import Access, QueryError, RefusedError, open_access, rows
 from connectors.feeds import Catalog
@@ -110,7 +110,7 @@ def register(app: typer.Typer) -> None:
                         f"D{uuid.uuid4().hex}", kind, *ends, by, reason, now, tuple(despite or ())
                     )
                     decisions.check(access, decision)
-            _enter(options, decision)
+            enter(options, decision)
         typer.echo(msgspec.json.encode(decision).decode())
 
 
@@ -150,12 +150,12 @@ def _revoked(access: Access, decision_id: str, author: str, reason: str, now: in
     return msgspec.structs.replace(known, revoked_by=author, revoke_reason=reason, revoked_at=now)
 
 
-def _enter(options: Settings, decision: Decision) -> None:
-    """Enter the decision into the running hub's log, else into the data folder's linker."""
+def enter(options: Settings, entry: Decision | TableSwitch) -> None:
+    """Enter it into the running hub's log, else into the data folder's linker."""
     if owner(options.data.absolute()) is None and not options.broker:
         with closing(Replay(options)) as replay:
-            replay.run([decision])
+            replay.run([entry])
         return
     check_topics(options.broker, [topics.RECORDS])
     schemas = TopicSchemas(ConfluentRegistry(options.registry), Catalog.load(options.feeds))
-    HubEntry(Producer(options.broker), schemas).enter(decision)
+    HubEntry(Producer(options.broker), schemas).enter(entry)

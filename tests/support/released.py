@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from avro.codec import DecisionCodec, MarkCodec
+from avro.codec import DecisionCodec, MarkCodec, SwitchCodec
 from avro.registry import subject
 from avro.schema import Schema, shared_schema
 from connectors.feeds import Catalog
@@ -25,7 +25,7 @@ def present() -> dict[str, Schema]:
     """Return the schemas that this version registers, by subject."""
     of_topics = [(topics.RECORDS, feed.codec.schema) for feed in Catalog.load().feeds]
     of_topics += [(topics.RECORDS, MarkCodec().schema)]
-    of_topics += [(topics.RECORDS, DecisionCodec().schema)]
+    of_topics += [(topics.RECORDS, DecisionCodec().schema), (topics.RECORDS, SwitchCodec().schema)]
     of_topics += [(topic, shared_schema(name)) for topic, name in topics.LINKED.items()]
     of_topics += [(topics.IDENTITIES, shared_schema("Identity")), (topics.PERSONS, shared_schema("Person"))]
     return {subject(topic, schema): schema for topic, schema in of_topics}

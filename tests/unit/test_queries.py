@@ -121,6 +121,9 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
     ],
     "How old every source is": [],
     "What was compared with the sources, and when": [],
+    "One person's family": [],
+    "What humans are asked": [],
+    "Decisions that have no effect, and why": [],
 }
 
 

@@ -1,0 +1,314 @@
+"""Weights from the register itself, without labels: how often each level is seen in pairs of one person, of strangers,
+and of relatives.
+
+Three samples of pairs of live descriptions are drawn, by a seed: those that share a valid ID number, random ones, and
+those with two different valid numbers in one household. Over the first two together recordlinkage's ECM (expectation
+conditional maximisation of Fellegi and Sunter's model, Winkler 1988) finds which are one person, so that a borrowed
+number spoils nothing; its m-probabilities are ``same``. Random pairs give ``stranger``, the third sample ``family``.
+Stewards' decisions in force are pairs of their own.
+
+What is estimated is drawn to the table before: it counts as `TRUST` pairs, so that levels that were hardly seen keep
+their probability. Levels of numbers stay as they are: the samples are chosen by them. For names ``stranger`` is a
+factor of the name's own frequency, and stays as well.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from itertools import chain, combinations
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+import recordlinkage
+from recordlinkage.base import BaseCompareFeature
+
+from avro.record import DecisionKind
+from linkage.births import BirthLevel
+from linkage.compare import Scorer
+from linkage.errors import WeightsError
+from linkage.features import KIND_MASK, Kind
+from linkage.graph import Node
+from linkage.state import LinkState, MentionState
+from linkage.weights import Weights
+
+PAIRS: Final = 20_000
+"""Pairs a sample: enough to see a level of one in a thousand twenty times."""
+MENTIONS: Final = 5
+"""Records of one number or household that pairs are made of, at most."""
+FEWEST: Final = 200
+"""Pairs of one person below which nothing is estimated."""
+TRUST: Final = 50
+"""Pairs that the table before counts as."""
+SEED: Final = 1
+ROUNDS: Final = 100
+LEAST: Final = 1e-9
+"""No probability is below this one: nothing that was not seen is impossible."""
+
+_UNLIKE: Final = frozenset(("different", "given", "unknown", "month_different"))
+"""Levels that speak against one person; the ECM sees each element as alike or not."""
+_LEVELLED: Final = ("name", "birth", "sex")
+_SHARED: Final = tuple(kind.name.lower() for kind in Kind if Kind.TIE < kind < Kind.NAME_AND_BIRTH)
+Pair = tuple[Node, Node]
+
+
+class Trained(NamedTuple):
+    """A table of weights, and of how many pairs each sample was."""
+
+    text: str
+    same: int
+    stranger: int
+    family: int
+    decisions: int
+
+
+class LevelComparison(BaseCompareFeature):  # type: ignore[misc]
+    """How two descriptions compare in one element, by the engine's own scorer: a column of zeros and ones a level.
+
+    All columns of an element are missing where one of the two does not say it.
+    """
+
+    def __init__(self, element: str, levels: Sequence[str], scorer: Scorer) -> None:
+        super().__init__(["node"], ["node"], label=[f"{element}.{level}" for level in levels])
+        self.element = element
+        self.levels = tuple(levels)
+        self._scorer = scorer
+
+    def _compute_vectorized(self, left: Any, right: Any) -> Any:
+        found = [
+            level_of(self.element, one, other, self._scorer) for one, other in zip(left, right, strict=True)
+        ]
+        return tuple(
+            [
+                pd.Series(
+                    [float("nan") if seen is None else float(seen == level) for seen in found],
+                    index=left.index,
+                )
+                for level in self.levels
+            ]
+        )
+
+
+def level_of(element: str, one: Node, other: Node, scorer: Scorer) -> str | None:
+    """Return the level at which two compare in an element; None when one does not say it.
+
+    What two share or not is ``equal`` or ``unequal``.
+    """
+    if element in _SHARED:
+        kind = Kind[element.upper()]
+        mine = {sign for sign in one.tokens if sign & KIND_MASK == kind}
+        others = {sign for sign in other.tokens if sign & KIND_MASK == kind}
+        if not mine or not others:
+            return None
+        return "equal" if mine & others else "unequal"
+    if element == "birth":
+        birth = scorer.birth_level(one, other)
+        return None if birth is BirthLevel.UNKNOWN else str(birth)
+    left, right = one.core, other.core
+    if element == "sex":
+        return None if not (left.sex and right.sex) else "equal" if left.sex == right.sex else "different"
+    return str(scorer.names(left.names, right.names)[0]) if left.names and right.names else None
+
+
+def train(state: LinkState, *, pairs: int = PAIRS, seed: int = SEED) -> Trained:
+    """Return a table learned from the live mentions and the decisions. Takes minutes for large registers.
+
+    Raises WeightsError when there are too few pairs that share a number.
+    """
+    scorer = state.graph.scorer
+    rng = random.Random(seed)
+    same, stranger, family = _samples(state, pairs, rng)
+    if len(same) < FEWEST:
+        raise WeightsError(
+            f"only {len(same)} pairs of records share a valid number, {FEWEST} are wanted; train with a larger register"
+        )
+    decided = _decided(state)
+    elements = _elements(scorer.weights)
+    likely = _ecm([*same, *stranger], elements, scorer)
+    counts = {
+        "stranger": _shares(stranger, elements, scorer),
+        "family": _shares([*family, *decided[DecisionKind.CANNOT_LINK]], elements, scorer),
+        "decided": _shares(decided[DecisionKind.MUST_LINK], elements, scorer),
+    }
+    text = _table(scorer.weights, likely, len(same), counts)
+    decisions = sum(map(len, decided.values()))
+    return Trained(text, len(same), len(stranger), len(family), decisions)
+
+
+def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    mentions = sorted(
+        [mention for person in state.persons.values() for mention in person.mentions],
+        key=lambda mention: mention.place,
+    )
+    numbers: dict[str, list[MentionState]] = {}
+    families: dict[int, list[MentionState]] = {}
+    hot = state.graph.hot
+    for mention in mentions:
+        number = mention.node.core.number
+        if not number:
+            continue
+        numbers.setdefault(number, []).append(mention)
+        for sign in mention.features().tokens:
+            if sign & KIND_MASK == Kind.HOUSEHOLD and sign not in hot:
+                families.setdefault(sign, []).append(mention)
+    same = [
+        pair for number in sorted(numbers) for pair in combinations(rng.sample(*_some(numbers[number])), 2)
+    ]
+    family = [
+        pair
+        for sign in sorted(families)
+        for pair in combinations(rng.sample(*_some(families[sign])), 2)
+        if pair[0].node.core.number != pair[1].node.core.number
+    ]
+    stranger: list[tuple[MentionState, MentionState]] = []
+    if len(mentions) > 1:
+        for _ in range(most):
+            one, other = rng.sample(mentions, 2)
+            # Of few people many random pairs would be one person: whom the engine calls the same is left out.
+            if one.person is not other.person:
+                stranger.append((one, other))
+    return (
+        _described(rng.sample(same, min(most, len(same)))),
+        _described(stranger),
+        _described(rng.sample(family, min(most, len(family)))),
+    )
+
+
+def _some(mentions: list[MentionState]) -> tuple[list[MentionState], int]:
+    """Return what to draw from and how many: nobody's many records outweigh the others'."""
+    return mentions, min(len(mentions), MENTIONS)
+
+
+def _described(pairs: Sequence[tuple[MentionState, MentionState]]) -> list[Pair]:
+    """Return the pairs as descriptions of single mentions, whatever descriptions they share in the graph."""
+    known: dict[int, Node] = {}
+    for mention in chain.from_iterable(pairs):
+        if mention.serial not in known:
+            features = mention.features()
+            node = known[mention.serial] = Node(features.core, shared=False)
+            node.members.append(mention)
+            node.tokens.update(dict.fromkeys(features.tokens, 1))
+    return [(known[one.serial], known[other.serial]) for one, other in pairs]
+
+
+def _decided(state: LinkState) -> dict[DecisionKind, list[Pair]]:
+    found: dict[DecisionKind, list[Pair]] = {kind: [] for kind in DecisionKind}
+    for held in sorted(state.decisions, key=lambda held: held.order):
+        left, right = state.at(held.left), state.at(held.right)
+        if held.stands and left is not None and right is not None:
+            found[held.decision.kind] += _described([(left, right)])
+    return found
+
+
+def _elements(weights: Weights) -> dict[str, tuple[str, ...]]:
+    """Return the levels of each element that is estimated."""
+    found: dict[str, list[str]] = {}
+    for name in weights.rows:
+        element, _, level = name.partition(".")
+        if element in _LEVELLED or element in _SHARED:
+            found.setdefault(element, []).append(level)
+    return {element: tuple(levels) for element, levels in found.items()}
+
+
+def _ecm(pairs: Sequence[Pair], elements: dict[str, tuple[str, ...]], scorer: Scorer) -> dict[str, float]:
+    """Return the m-probability of each level, among pairs that say it, by recordlinkage's ECM."""
+    left = pd.DataFrame({"node": [one for one, _ in pairs]}, dtype=object)
+    right = pd.DataFrame({"node": [other for _, other in pairs]}, dtype=object)
+    index = pd.MultiIndex.from_arrays([left.index, right.index])
+    comparison = recordlinkage.Compare()
+    for element, levels in elements.items():
+        comparison.add(LevelComparison(element, levels, scorer))
+    seen = comparison.compute(index, left, right)
+    said = seen.notna()
+    vectors = seen.fillna(0.0)
+    alike = pd.DataFrame(
+        {
+            element: vectors[[f"{element}.{level}" for level in levels if level not in _UNLIKE]].max(axis=1)
+            for element, levels in elements.items()
+        }
+    )
+    used = [name for name in alike.columns if 0 < alike[name].sum() < len(alike)]
+    if len(used) < len(_LEVELLED):
+        raise WeightsError("pairs compare too much alike to learn from; train with a larger register")
+    classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=ROUNDS)
+    classifier.fit(pd.concat([alike[used], _mixed(used)], ignore_index=True))
+    matched = np.asarray(classifier.prob(alike[used]), dtype=np.float64)
+    if not np.isfinite(matched).all():
+        raise WeightsError("the estimation did not converge; train with more --pairs, or another --seed")
+    found: dict[str, float] = {}
+    for name in vectors.columns:
+        weight = matched * said[name].to_numpy(dtype=np.float64)
+        total = float(weight.sum())
+        if total > 0:
+            found[name] = float((weight * vectors[name].to_numpy(dtype=np.float64)).sum()) / total
+    return found
+
+
+def _mixed(names: Sequence[str]) -> pd.DataFrame:
+    """Return, for each element, a pair that is alike in nothing else and one in everything else.
+
+    The ECM takes logarithms of shares: with these none becomes 0 or 1.
+    """
+    one = np.eye(len(names))
+    return pd.DataFrame(np.vstack([one, 1 - one]), columns=list(names))
+
+
+class _Share(NamedTuple):
+    """How many pairs say the element, and how many of them at the level."""
+
+    said: int
+    seen: int
+
+
+def _shares(pairs: Iterable[Pair], elements: dict[str, tuple[str, ...]], scorer: Scorer) -> dict[str, _Share]:
+    said: dict[str, int] = dict.fromkeys(elements, 0)
+    seen: dict[str, int] = {}
+    for one, other in pairs:
+        for element in elements:
+            level = level_of(element, one, other, scorer)
+            if level is not None:
+                said[element] += 1
+                seen[f"{element}.{level}"] = seen.get(f"{element}.{level}", 0) + 1
+    return {
+        f"{element}.{level}": _Share(said[element], seen.get(f"{element}.{level}", 0))
+        for element, levels in elements.items()
+        for level in levels
+    }
+
+
+def _table(
+    weights: Weights, likely: dict[str, float], pairs: int, counts: dict[str, dict[str, _Share]]
+) -> str:
+    """Return the table before with what was learned, each line saying from how many pairs."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("element", "level", "same", "stranger", "family", "note"))
+    for row in csv.DictReader(StringIO(weights.text)):
+        name = f"{row['element']}.{row['level']}"
+        before = weights.probabilities(name)
+        if name not in counts["stranger"]:
+            writer.writerow(
+                [row[column] for column in ("element", "level", "same", "stranger", "family", "note")]
+            )
+            continue
+        decided, stranger, family = (counts[kind][name] for kind in ("decided", "stranger", "family"))
+        expected = likely.get(name, before[0]) * pairs + decided.seen
+        same = _drawn(expected, pairs + decided.said, before[0])
+        unlike = before[1] if row["element"] == "name" else _drawn(stranger.seen, stranger.said, before[1])
+        kin = _drawn(family.seen, family.said, before[2])
+        note = row["note"].partition(" [trained")[0]
+        note += f" [trained on {pairs + decided.said}, {stranger.said}, {family.said} pairs]"
+        writer.writerow(
+            (row["element"], row["level"], *(f"{value:.6g}" for value in (same, unlike, kin)), note.strip())
+        )
+    return out.getvalue()
+
+
+def _drawn(seen: float, said: float, before: float) -> float:
+    """Return a share that is drawn to the one before, which may be a ratio above one and then stays."""
+    if before > 1:
+        return before
+    return min(1.0, max(LEAST, (seen + TRUST * before) / (said + TRUST)))
