@@ -48,6 +48,8 @@ DRAINED: Final = 60.0
 """Seconds after the end of a rung in which its probes may still be seen."""
 CURRENT: Final = 2.0
 """Seconds behind the source within which the hub counts as caught up; more where half of the load takes more (p99)."""
+NOTHING: Final = 100
+"""Messages that may wait where nothing does: marks come all the time, and positions are committed twice a second."""
 CATCH_UP: Final = 240.0
 """Seconds after which a hub that is still behind does not catch up."""
 PATIENCE: Final = 60.0
@@ -146,7 +148,7 @@ class Course:
         """Add the rung of a rate to the report."""
         assert report.sustained is not None, "measured before"
         with self._told(f"{rate:,.0f} changes a second for {self._size.rung:.0f} s", report):
-            report.rungs.append(self._rung(seen, load, rate / report.sustained.median, rate))
+            report.rungs.append(self._rung(seen, load, round(rate / report.sustained.median, 4), rate))
 
     def _alone(self, seen: Progress, rows: int) -> list[Stage]:
         """Let the first snapshot through, one stage after the other."""
@@ -238,6 +240,9 @@ class Course:
         """Load the hub for a while and watch single changes."""
         if rate:
             load.do(Prepare(int(rate * self._size.rung)))
+        progress.wait(
+            "the end of what was before", lambda: max(seen.stages().waiting.values()) < NOTHING, PHASE
+        )
         used, (before, _) = usage.processor_seconds(self._stack), seen.store()
         watch = Watch(self._stack.dsn(DEPARTMENT), self._stack.endpoints(), PERIOD if rate else IDLE_PERIOD)
         watch.start()
@@ -251,7 +256,6 @@ class Course:
         seconds = time.monotonic() - began
         after, _ = seen.store()
         cpu = usage.since(used, usage.processor_seconds(self._stack))
-        progress.wait("the end of a load", lambda: not any(seen.stages().waiting.values()), PHASE)
         latencies = found.latencies
         return Rung(
             share=share,
