@@ -32,6 +32,10 @@ SNAPSHOT_ENTRIES: Final = 100_000
 """Log entries after which a snapshot is due. Replaying 130,000 took 18 s on a busy machine with two cores, so this
 leaves room for reading the snapshot within the 30 s of a recovery."""
 
+SNAPSHOT_SHARE: Final = 4
+"""A state of more mentions than that many times `SNAPSHOT_ENTRIES` waits for one entry to this many mentions: a
+snapshot costs what the whole state does, and must not cost more than what it saves."""
+
 SNAPSHOT_BYTES: Final = 256 << 20
 """Size of the log after which a snapshot is due, whatever the number of entries: it is read into memory."""
 
@@ -152,7 +156,8 @@ class DurableLinker:
         engine, log = self._usable()
         self._published = engine.state.offset
         self._unpublished = []
-        if self._entries >= self._snapshot_entries or log.size >= self._snapshot_bytes:
+        due = max(self._snapshot_entries, engine.mention_count // SNAPSHOT_SHARE)
+        if self._entries >= due or log.size >= self._snapshot_bytes:
             self.snapshot()
 
     def snapshot(self) -> None:

@@ -273,6 +273,7 @@ class Engine:
         del row.feed.rows[row.key]
         for mention in row.mentions:
             self._remove(step, mention)
+        row.mentions = []  # no cycle is left behind: see `linkage.heap`
 
     def _move(self, step: Step, row: RowState, key: str) -> None:
         """Give the row another key. The mentions stay what they are, under another name."""

@@ -282,6 +282,7 @@ class Step:
         ended += [person for number, person in before.items() if number not in kept]
         for person in ended:
             del self._state.persons[person.number]
+            person.mentions, person.golden = [], None  # no cycle is left behind: see `linkage.heap`
 
     def _take_over(
         self, cluster: list[MentionState], claimed: list[int], before: dict[int, PersonEntry]

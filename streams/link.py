@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from avro.record import mark_key as key_of_mark
+from linkage import heap
 from linkage.durable import DurableLinker
 from linkage.engine import LogEntry
 from linkage.outputs import (
@@ -41,12 +42,14 @@ class LinkAgent:
         """Held while the engine changes: whoever looks at it from another thread takes it."""
         self._schemas = schemas
         self._producer = producer
+        self._rested = linker.offset
 
     def republish(self, outputs: Sequence[Output]) -> None:
         """Publish what recovery gave back: it may have been logged and not published."""
         self._publish(outputs)
         self._producer.flush()
         self._linker.checkpoint()
+        heap.begin()
 
     def process(self, chunks: Sequence[Sequence[Any]]) -> None:
         """Link the chunks; returns when everything is durable here and in the broker."""
@@ -59,6 +62,9 @@ class LinkAgent:
             self._publish(outputs)
         self._producer.flush()
         self._linker.checkpoint()
+        if self._linker.offset - self._rested >= heap.EVERY:
+            self._rested = self._linker.offset
+            heap.rest()
         metrics.PERSONS.set(self._linker.engine.person_count)
         metrics.MENTIONS.set(self._linker.engine.mention_count)
         metrics.REVIEWS.set(self._linker.engine.state.reviews.count)

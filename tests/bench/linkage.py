@@ -1,150 +1,154 @@
-"""What linking costs: a register's mentions are taken in, then changed; figures are printed as JSON lines.
+"""What linking costs: an invented register of all 32 types is taken in, then changed; figures are JSON lines.
 
-Run with ``python -m tests.bench.linkage [MENTIONS]``. Times are of the processor (``cpu``) and the clock
-(``wall``), microseconds an event; the log is written and synchronized, golden records are made, nothing is
-encoded as Avro.
+Run with ``python -m tests.bench.linkage [PEOPLE] [SEED]``; a person has some twelve mentions. Measured is the linker as
+the stage runs it, entries in, outputs out: the log is written and synchronized, golden records, reviews and constraints
+are on, nothing is decoded from or encoded as Avro (``tests.bench.avro_codec``). ``events_a_cpu_second`` counts the
+processor's time of this process alone; memory is what the process grew by.
 """
 
 from __future__ import annotations
 
+import cProfile
 import gc
 import json
-import random
+import multiprocessing
+import os
+import pstats
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from avro.record import Mention, Record
+from avro.envelope import EnvelopeDecoder
+from avro.record import Mark, Record
+from connectors.feeds import Catalog
+from connectors.simulate.events import write as write_events
+from connectors.simulate.population import Population
+from linkage import frames, heap
 from linkage.durable import DurableLinker
 from linkage.engine import LogEntry
-from linkage.id_number import check_character
+from linkage.log import Batch, batch_of, entries_of
+from streams.normalize import Normalizer, Recorded
+from streams.replay import read_files
 
 BATCH: Final = 500
-STEADY: Final = 30_000
+CHANGES_A_PERSON: Final = 2
+"""Transactions after the filling."""
 LOOPS: Final = 2_000_000
 """Turns of an empty loop, by which figures from different or differently busy machines are compared."""
-MENTIONS_A_PERSON: Final = 4
-FEEDS: Final = ("police.hj_ryjbxx", "police.ldrk_jzz", "health.health_record", "hrss.ac01", "civil.hydj_jh")
-AUTHORITY: Final = dict.fromkeys(("name", "id_number", "sex", "birth_date", "hukou_address"), FEEDS)
-SURNAMES: Final = "王李张刘陈杨黄赵吴周"
-SYLLABLES: Final = "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰"
+PARTS: Final = {
+    "features": ("features.py", "features_of"),
+    "compare and score": ("graph.py", "settle"),
+    "index": ("graph.py", "add"),
+    "cluster": ("resolve.py", "_recluster"),
+    "golden record": ("resolve.py", "_golden"),
+    "provenance": ("golden.py", "provenance"),
+    "reviews": ("resolve.py", "_put_reviews"),
+    "write-ahead log": ("log.py", "append"),
+}
+"""Parts whose share is reported: module and function."""
 
 
-def person(rng: random.Random) -> Mention:
-    """Return an invented person, with most elements known."""
-    birth = rng.randrange(0, 16_000)
-    body = f"390102{time.strftime('%Y%m%d', time.gmtime(birth * 86_400))}{rng.randrange(1000):03}"
-    return Mention(
-        "self",
-        name=rng.choice(SURNAMES) + rng.choice(SYLLABLES) + rng.choice(SYLLABLES),
-        id_type="111",
-        id_number=body + check_character(body),
-        sex=rng.choice("12"),
-        birth_date=birth,
-        ethnicity="01",
-        phone=f"139{rng.randrange(10**8):08}",
-        hukou_division="390102",
-        hukou_address=f"青禾区临江路{rng.randrange(2000)}号",
-        residence_address=f"松浦区望川街{rng.randrange(2000)}号",
-    )
+def write_log(folder: Path, people: int, seed: int) -> None:
+    """Write what the normalizer makes of a simulated register, frame by frame: ``load.log``, of the changes
+    ``steady.log``, and the last quarter of them ``profiled.log``."""
+    write_events(folder, Population(seed, people), people * CHANGES_A_PERSON)
+    normalizer = Normalizer(Catalog.load(None), EnvelopeDecoder(None))
+    offset = 0
+    snapshot, changes = (sorted(map(str, folder.glob(f"{number}-*.events.jsonl"))) for number in (1, 2))
+    late = sum(1 for _ in read_files(changes)) * 3 // 4
+    logs = {
+        "load": read_files(snapshot),
+        "steady": islice(read_files(changes), late),
+        "profiled": islice(read_files(changes), late, None),
+    }
+    for name, events in logs.items():
+        with (folder / f"{name}.log").open("wb") as log:
+            batch: list[LogEntry] = []
+            for event in events:
+                for outcome in normalizer.process(event):  # type: ignore[arg-type]
+                    value = outcome.record if isinstance(outcome, Recorded) else outcome
+                    if isinstance(value, Record | Mark):
+                        batch.append(LogEntry(offset, value))
+                        offset += 1
+                if len(batch) >= BATCH:
+                    log.write(frames.pack(msgspec.msgpack.encode(batch_of(0, batch[:BATCH]))))
+                    batch = batch[BATCH:]
+            log.write(frames.pack(msgspec.msgpack.encode(batch_of(0, batch))))
 
 
-def observed(rng: random.Random, someone: Mention) -> Mention:
-    """Return the person as one department has it: gaps and errors of some percent each."""
-    values: dict[str, str | int | None] = {}
-    if rng.random() < 0.08:
-        values["id_number"] = None
-    if rng.random() < 0.035:
-        values["name"] = rng.choice(SURNAMES) + rng.choice(SYLLABLES) + rng.choice(SYLLABLES)
-    if rng.random() < 0.035:
-        values["birth_date"] = rng.choice((None, (someone.birth_date or 0) + 1))
-    if rng.random() < 0.35:
-        values["phone"] = rng.choice((None, f"137{rng.randrange(10**8):08}"))
-    return msgspec.structs.replace(someone, **values)
+def batches(path: Path) -> Iterator[list[LogEntry]]:
+    """Yield the batches of a log that `write_log` wrote, one in memory at a time."""
+    decode = msgspec.msgpack.Decoder(Batch).decode
+    with path.open("rb") as file:
+        while head := file.read(frames.HEADER_BYTES):
+            _, length, _ = frames.HEADER.unpack_from(head)
+            yield entries_of(decode(file.read(length)))
 
 
-def events(rng: random.Random, mentions: int, steady: int) -> Iterator[Record]:
-    """Yield inserts of all mentions in random order, then 60 % updates, 30 % inserts and 10 % deletes."""
-    people = [person(rng) for _ in range(mentions // MENTIONS_A_PERSON)]
-    rows: list[tuple[str, str, Mention]] = []
-    version = 1 << 100
-    for number in range(mentions + steady):
-        version += 1
-        choice = rng.random()
-        if number < mentions or choice < 0.3:
-            rows.append((rng.choice(FEEDS), f'{{"id":"{number}"}}', rng.choice(people)))
-            place = len(rows) - 1
-        else:
-            place = rng.randrange(len(rows))
-        feed, key, someone = rows[place]
-        deleted = number >= mentions and choice > 0.9
-        if deleted:
-            rows[place] = rows[-1]
-            rows.pop()
-        now = 1_700_000_000_000_000 + number
-        mentioned = () if deleted else (observed(rng, someone),)
-        yield Record(feed, "u", key, version, deleted, False, now, now, "cdc", 0, number, mentions=mentioned)
-
-
-def measure(linker: DurableLinker, log: list[LogEntry], what: str) -> None:
-    """Apply ``log`` in batches and print what it cost."""
+def measure(linker: DurableLinker, path: Path, what: str, profile: cProfile.Profile | None = None) -> int:
+    """Apply a log and print what it cost; return its entries."""
     cpu: list[float] = []
-    outputs = 0
-    started, processor = time.monotonic(), time.process_time()
-    for start in range(0, len(log), BATCH):
-        batch = log[start : start + BATCH]
+    events = outputs = waiting = 0
+    for batch in batches(path):
         before = time.process_time()
+        if profile is not None:
+            profile.enable()
         outputs += len(linker.apply(batch))
-        cpu.append(time.process_time() - before)
         linker.checkpoint()
-    micro = 1e6 / len(log)
+        waiting += len(batch)
+        if waiting >= heap.EVERY:
+            waiting = 0
+            heap.rest()
+        if profile is not None:
+            profile.disable()
+        cpu.append(time.process_time() - before)
+        events += len(batch)
+    total = sum(cpu)
     cpu.sort()
     report(
         what,
-        events=len(log),
-        outputs_an_event=round(outputs / len(log), 2),
-        cpu_us=round((time.process_time() - processor) * micro, 1),
-        wall_us=round((time.monotonic() - started) * micro, 1),
-        batch_ms_p50=round(cpu[len(cpu) // 2] * 1e3, 1),
-        batch_ms_p99=round(cpu[len(cpu) * 99 // 100] * 1e3, 1),
+        events=events,
+        events_a_cpu_second=round(events / total),
+        cpu_us=round(total / events * 1e6, 1),
+        outputs_an_event=round(outputs / events, 2),
+        batch_cpu_ms_p50=round(cpu[len(cpu) // 2] * 1e3, 1),
+        batch_cpu_ms_p99=round(cpu[len(cpu) * 99 // 100] * 1e3, 1),
     )
+    return events
+
+
+def shares(profile: cProfile.Profile) -> dict[str, float]:
+    """Return the parts' shares of a profile, those that call another part with it; a profile is dearer for calls."""
+    stats = pstats.Stats(profile)
+    found = dict.fromkeys(PARTS, 0.0)
+    for (file, _, function), (_, _, _, cumulative, _) in stats.stats.items():  # type: ignore[attr-defined]
+        for part, (module, name) in PARTS.items():
+            if name == function and Path(file).name == module and Path(file).parent.name == "linkage":
+                found[part] += cumulative
+    return {part: round(spent / stats.total_tt, 3) for part, spent in found.items()}  # type: ignore[attr-defined]
+
+
+def resident() -> int:
+    """Return the process's memory in bytes."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def report(what: str, **figures: float) -> None:
-    print(json.dumps({"what": what, **figures}))
+    print(json.dumps({"what": what, **figures}), flush=True)
 
 
-def main(mentions: int) -> None:
-    rng = random.Random(5)
-    log = [LogEntry(offset, value) for offset, value in enumerate(events(rng, mentions, STEADY))]
-    gc.collect()
-    gc.freeze()  # the invented log is no part of the linker
+def machine() -> None:
+    """Print how quick the machine is at this moment."""
     started = time.process_time()
     for _ in range(LOOPS):
         pass
     report("this machine now", ns_a_loop=round((time.process_time() - started) / LOOPS * 1e9, 1))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        linker = DurableLinker(folder, 1, AUTHORITY, snapshot_entries=1 << 40, snapshot_bytes=1 << 40)
-        with linker:
-            linker.open()
-            measure(linker, log[:mentions], "load")
-            measure(linker, log[mentions:], "steady")
-            report("log", bytes_an_event=round((folder / "log-00000000").stat().st_size / len(log)))
-            report("state", mentions=linker.engine.mention_count, persons=linker.engine.person_count)
-        with linker:
-            timed("recover from the log", linker.open)
-            linker.checkpoint()
-            timed("snapshot", linker.snapshot)
-            size = (folder / "snapshot-00000001").stat().st_size
-            report("snapshot", bytes_a_mention=size // linker.engine.mention_count)
-        with linker:
-            timed("recover from the snapshot", linker.open)
 
 
 def timed(what: str, work: Callable[[], object]) -> None:
@@ -154,5 +158,42 @@ def timed(what: str, work: Callable[[], object]) -> None:
     report(what, wall_s=round(time.monotonic() - started, 2), cpu_s=round(time.process_time() - processor, 2))
 
 
+def main(people: int, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # In a process of its own: what it leaves in memory would hide what linking takes.
+        writer = multiprocessing.get_context("spawn").Process(target=write_log, args=(folder, people, seed))
+        writer.start()
+        writer.join()
+        if writer.exitcode != 0:
+            sys.exit("the register could not be written; the reason is above")
+        machine()
+        linker = DurableLinker(folder / "link", 1, Catalog.load(None).authority(), snapshot_entries=1 << 40)
+        with linker:
+            linker.open()
+            heap.begin()
+            before = resident()
+            events = measure(linker, folder / "load.log", "load")
+            count = linker.engine.mention_count
+            report("state", mentions=count, persons=linker.engine.person_count)
+            report("memory", bytes_a_mention=(resident() - before) // count)
+            events += measure(linker, folder / "steady.log", "steady")
+            profile = cProfile.Profile(time.process_time)
+            events += measure(linker, folder / "profiled.log", "steady, with a profile", profile)
+            report("shares of it", **shares(profile))
+            report("log", bytes_an_event=round((folder / "link" / "log-00000000").stat().st_size / events))
+        gc.unfreeze()
+        with linker:
+            timed("recover from the log", linker.open)
+            linker.checkpoint()
+            timed("snapshot", linker.snapshot)
+            size = (folder / "link" / "snapshot-00000001").stat().st_size
+            report("snapshot", bytes_a_mention=size // linker.engine.mention_count)
+        with linker:
+            timed("recover from the snapshot", linker.open)
+        machine()
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    arguments = [int(argument) for argument in sys.argv[1:]]
+    main(*(arguments + [3_000, 5][len(arguments) :]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Sequence
 
@@ -603,3 +604,22 @@ def test_golden_records_that_are_kept_are_what_they_would_be_if_made_anew(source
                     anew.same,
                     anew.other,
                 )
+
+
+@settings(max_examples=20, deadline=None)
+@given(sources())
+def test_nothing_is_left_to_the_garbage_collector(source: Source) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        engine = Engine(3, AUTHORITY)
+        engine.apply(numbered(source.events))
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [type(item) for item in gc.garbage if type(item).__module__.startswith("linkage")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
+    assert engine.mention_count == len(live_mentions(source.events))
