@@ -43,38 +43,25 @@ _COUNT: Final = len(PERSON_ELEMENTS)
 _PLACES: Final = tuple(range(_COUNT))
 
 _MOST_SETS: Final = 1 << 12
-_MOST_TEXTS: Final = 1 << 16
-_texts: Final[dict[int, str]] = {0: "[]"}
-"""Sets of positions, as bits, and what they are in JSON."""
 
 
 class _Feeds:
     """A set of feeds as provenance names them: in order, each with its position."""
 
-    __slots__ = ("head", "lists", "place")
+    __slots__ = ("_places", "head", "lists", "place")
 
     def __init__(self, names: dict[int, str]) -> None:
         """``names`` are by the feeds' bits."""
         ordered = sorted([(name, bit) for bit, name in names.items()])
         self.head = f'{{"feeds":{_encode([name for name, _ in ordered]).decode()},"records":['
-        self.place = {bit: place for place, (_, bit) in enumerate(ordered)}
+        self._places = [(bit, str(place)) for place, (_, bit) in enumerate(ordered)]
+        self.place = dict(self._places)
         self.lists: dict[int, str] = {0: "[]"}
 
     def list_of(self, feeds: int) -> str:
         """Return the positions of a part of the set as a JSON list."""
-        places = 0
-        left = feeds
-        while left:
-            lowest = left & -left
-            left ^= lowest
-            places |= 1 << self.place[lowest]
-        text = _texts.get(places)
-        if text is None:
-            if len(_texts) >= _MOST_TEXTS:
-                _texts.clear()
-            digits = [str(place) for place in range(places.bit_length()) if places >> place & 1]
-            text = _texts[places] = f"[{','.join(digits)}]"
-        self.lists[feeds] = text
+        places = [place for bit, place in self._places if feeds & bit]
+        text = self.lists[feeds] = f"[{','.join(places)}]"
         return text
 
 

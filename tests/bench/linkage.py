@@ -178,7 +178,7 @@ def main(people: int, seed: int) -> None:
             report("state", mentions=count, persons=linker.engine.person_count)
             report("memory", bytes_a_mention=(resident() - before) // count)
             events += measure(linker, folder / "steady.log", "steady")
-            profile = cProfile.Profile(time.process_time)
+            profile = cProfile.Profile()
             events += measure(linker, folder / "profiled.log", "steady, with a profile", profile)
             report("shares of it", **shares(profile))
             report("log", bytes_an_event=round((folder / "link" / "log-00000000").stat().st_size / events))
