@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 import msgspec
 
+from connectors import tls
 from connectors.errors import TerminalError, TransientError
 from connectors.patterns import literally
 
@@ -243,7 +244,7 @@ def _reason(trace: str) -> str:
 
 
 def _client(connect: str) -> httpx.Client:
-    return httpx.Client(base_url=connect.rstrip("/"), timeout=REQUEST_SECONDS)
+    return httpx.Client(base_url=connect.rstrip("/"), timeout=REQUEST_SECONDS, verify=tls.trusted())
 
 
 def _request(

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import httpx
 import msgspec
 
+from connectors import tls
 from connectors.feeds.located import Located, read_yaml
 from monitoring.alerts import Notification
 from monitoring.workdays import ZONE
@@ -147,6 +148,7 @@ def _post(url: str, body: bytes, key: str) -> bytes:
             url,
             content=body,
             timeout=TIMEOUT,
+            verify=tls.trusted(),
             headers={"Content-Type": "application/json", "Idempotency-Key": key},
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -10,6 +10,7 @@ from typing import Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors import tls
 from monitoring import metrics
 
 TIMEOUT: Final = 3.0
@@ -47,7 +48,7 @@ def read(addresses: Mapping[str, str]) -> Counts:
     counts = Counts()
     for address in addresses.values():
         try:
-            text = httpx.get(address, timeout=TIMEOUT).text
+            text = httpx.get(address, timeout=TIMEOUT, verify=tls.trusted()).text
         except httpx.HTTPError:
             continue
         add(counts, text)

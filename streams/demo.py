@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
+from connectors import tls
 from connectors.errors import TransientError
 from connectors.feeds import Catalog
 from connectors.simulate import DEPARTMENTS as SIMULATED
@@ -143,7 +144,9 @@ class Demo:
     def sources(self) -> list[SourceStatus]:
         """Return the state of each source, empty while the store does not answer."""
         with contextlib.suppress(httpx.HTTPError, msgspec.DecodeError):
-            answer = httpx.get(f"{self.stack.endpoints().console}/v1/status", timeout=QUERY_SECONDS)
+            answer = httpx.get(
+                f"{self.stack.endpoints().console}/v1/status", timeout=QUERY_SECONDS, verify=tls.trusted()
+            )
             return msgspec.json.decode(answer.content, type=dict[str, list[SourceStatus]])["sources"]
         return []
 
@@ -155,6 +158,7 @@ class Demo:
                 params={"default_format": "JSON", "output_format_json_quote_64bit_integers": "0"},
                 content=statement,
                 timeout=QUERY_SECONDS,
+                verify=tls.trusted(),
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:

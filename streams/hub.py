@@ -12,7 +12,7 @@ import psycopg
 import pymysql
 from psycopg import sql
 
-from connectors import debezium, mariadb, topics
+from connectors import debezium, mariadb, tls, topics
 from connectors.captured import Capture, CapturedTable, Source, SourceKind, account
 from connectors.errors import FeedError, TransientError
 from connectors.feeds import Catalog, Feed
@@ -253,9 +253,8 @@ def hub_specs(data: Path, ports: Mapping[str, int], *, push: bool = False) -> li
 
 def _ready(port: int) -> Callable[[], bool]:
     def ready() -> bool:
-        return (
-            httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=HEALTH_SECONDS).status_code == httpx.codes.OK
-        )
+        address = f"http://127.0.0.1:{port}/readyz"
+        return httpx.get(address, timeout=HEALTH_SECONDS, verify=tls.trusted()).is_success
 
     return ready
 

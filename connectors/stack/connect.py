@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx
 
+from connectors import tls
 from connectors.errors import StackError
 from connectors.stack import aot, java, kafka, ports, secrets
 from connectors.stack.jars import class_path, plugin_jars
@@ -156,7 +157,7 @@ def spec(data: Path, port: int, kafka_port: int, password: str) -> ProcessSpec:
 
 def healthy(port: int) -> bool:
     """Whether the worker has joined its group and read its configuration: then it can change connectors."""
-    return httpx.get(f"{url(port)}/health", timeout=5).status_code == httpx.codes.OK
+    return httpx.get(f"{url(port)}/health", timeout=5, verify=tls.trusted()).status_code == httpx.codes.OK
 
 
 def link_plugins(folder: Path) -> None:

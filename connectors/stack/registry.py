@@ -8,6 +8,7 @@ from typing import Final
 
 import httpx
 
+from connectors import tls
 from connectors.stack import aot, java, ports
 from connectors.stack.jars import registry_folder
 from connectors.stack.process import ProcessSpec
@@ -65,7 +66,7 @@ def spec(data: Path, port: int, management_port: int) -> ProcessSpec:
 
 def healthy(port: int) -> bool:
     """Whether the registry lists its subjects."""
-    return httpx.get(f"{url(port)}/subjects", timeout=5).status_code == httpx.codes.OK
+    return httpx.get(f"{url(port)}/subjects", timeout=5, verify=tls.trusted()).status_code == httpx.codes.OK
 
 
 def _class_path(folder: Path) -> str:

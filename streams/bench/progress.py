@@ -12,6 +12,7 @@ from typing import Final
 import httpx
 
 from avro.registry import ConfluentRegistry
+from connectors import tls
 from connectors.endpoints import Endpoints
 from connectors.feeds import Catalog
 from monitoring import metrics, scrape
@@ -90,7 +91,7 @@ class Progress:
 
     def store(self) -> tuple[scrape.Counts, str]:
         """Return the store's counters, and the text they are from. Raises httpx.HTTPError."""
-        text = httpx.get(self._endpoints.metrics["store"], timeout=QUERY).text
+        text = httpx.get(self._endpoints.metrics["store"], timeout=QUERY, verify=tls.trusted()).text
         counts = scrape.Counts()
         scrape.add(counts, text)
         return counts, text
@@ -108,6 +109,7 @@ class Progress:
             params={"default_format": "TSV"},
             content=f"SELECT count() FROM {table}",  # noqa: S608 - a name of ours
             timeout=QUERY,
+            verify=tls.trusted(),
         )
         answer.raise_for_status()
         return int(answer.text)
