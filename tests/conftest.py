@@ -1,7 +1,7 @@
 """One stack for all tests that need one: real PostgreSQL, Kafka, Connect and registry, started when first asked for.
 
-`make test` runs workers side by side. All that starts services runs in one of them, first of all: the shared stack is
-started once, and while it waits, the others have the processors.
+`make test` runs two workers side by side, a module in one of them. The modules that share the stack are one piece of
+work, so that it is started once; what takes longest comes first, so that both workers end at about the same time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from xdist.scheduler import LoadScopeScheduling
 from connectors.stack import LocalStack
 
 LOG_LINES = 25
-SERVICES = ("tests/stack/", "tests/faults/", "tests/browser/")
-"""Where the tests are that start services."""
+LONGEST_FIRST = ("tests/stack/test_main_job.py", "tests/stack/", "tests/faults/", "tests/browser/")
+"""Prefixes of the modules that start services, in the order they begin in; all others follow."""
+SHARED = ("tests/stack/test_evolution", "tests/stack/test_feeds", "tests/stack/test_mariadb",
+          "tests/stack/test_reconcile_source", "tests/stack/test_stack")  # fmt: skip
+"""The modules that use the shared stack."""
 
 # How long a busy machine takes to make an example says nothing about the code. `make test` tries the same examples
 # each time, so that it is red for a change and not by chance; the long targets search on (profile "search").
@@ -63,18 +66,23 @@ def pytest_runtest_makereport(
 
 
 class OneStack(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives a worker a module at a time, and all that starts services to one worker."""
+    """Gives a worker a module at a time, and all that share the stack to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "services" if nodeid.startswith(SERVICES) else nodeid.partition("::")[0]
+        return "shared" if nodeid.startswith(SHARED) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStack:
-    """Make `--dist loadscope` mean a module, not a class, and one scope of all services."""
+    """Make `--dist loadscope` mean a module, not a class, and one scope of all that share the stack."""
     return OneStack(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: the services' tests, in their own order."""
-    items.sort(key=lambda item: not item.nodeid.startswith(SERVICES))
+    """Begin with what takes longest; the order within a module stays."""
+
+    def place(item: pytest.Item) -> int:
+        fits = (number for number, prefix in enumerate(LONGEST_FIRST) if item.nodeid.startswith(prefix))
+        return next(fits, len(LONGEST_FIRST))
+
+    items.sort(key=place)
