@@ -197,29 +197,6 @@ def decode_header(feed: str, datum: bytes) -> Record:
     return record
 
 
-class MarkCodec:
-    """Marks of the log."""
-
-    def __init__(self) -> None:
-        self.schema = shared_schema("Mark")
-        schema, name = plain(self.schema), full_name(self.schema)
-        conversions = {"kind": Conversion(str, MarkKind), "version": _VERSION}
-        natives = {name: Native(Mark, conversions=conversions)}
-        self._write, self._read = compile_writer(schema, natives), compile_reader(schema, natives)
-
-    def encode(self, mark: Mark) -> bytes:
-        """Return the datum of ``mark``. Raises ValueError or TypeError when a value does not fit."""
-        return self._write(mark)
-
-    def decode(self, datum: bytes) -> Mark:
-        """Return the mark. Raises DecodeError."""
-        mark: Mark
-        mark, end = self._read(datum, 0)
-        if end != len(datum):
-            raise malformed(full_name(self.schema))
-        return mark
-
-
 class _EntryCodec(Generic[_Entry]):
     """Entries of the log that are structs of a shared schema."""
 
@@ -239,6 +216,14 @@ class _EntryCodec(Generic[_Entry]):
         if end != len(datum):
             raise malformed(full_name(self.schema))
         return entry
+
+
+class MarkCodec(_EntryCodec[Mark]):
+    """Marks of the log."""
+
+    def __init__(self) -> None:
+        conversions = {"kind": Conversion(str, MarkKind), "version": _VERSION}
+        super().__init__("Mark", {"renkou.Mark": Native(Mark, conversions=conversions)})
 
 
 class DecisionCodec(_EntryCodec[Decision]):

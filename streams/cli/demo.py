@@ -22,6 +22,7 @@ from monitoring.signals import STAGES
 from monitoring.status import SourceStatus
 from streams import hub, settings
 from streams.cli.errors import reported
+from streams.cli.options import Departments
 from streams.demo import Demo, Plan, Result
 
 REFRESH: Final = 1.0
@@ -47,13 +48,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         keep: Annotated[bool, typer.Option(help="Keep the data for renkou up, sql and person.")] = False,
         seed: Annotated[int, typer.Option(help="Another seed gives another population.")] = 1,
-        departments: Annotated[
-            str,
-            typer.Option(
-                metavar="all|A,B,…",
-                help="Departments whose databases this machine plays, each with a connector of its own.",
-            ),
-        ] = ",".join(hub.DEPARTMENTS),
+        departments: Departments = ",".join(hub.DEPARTMENTS),
         data: Annotated[
             Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
         ] = None,

@@ -22,6 +22,7 @@ from connectors.feeds import Catalog
 from connectors.stack import Event, LocalStack, ProcessSpec, State, owner
 from streams import hub, settings
 from streams.cli.errors import reported
+from streams.cli.options import Departments
 
 PROGRESS_FILE: Final = "progress.jsonl"
 """In ``DIR/run``: what the background process tells the command that waits for it."""
@@ -72,13 +73,7 @@ def register(app: typer.Typer) -> None:
         capture: Annotated[
             Capture, typer.Option(help="How Debezium writes changes into Kafka.")
         ] = Capture.JSON,
-        departments: Annotated[
-            str,
-            typer.Option(
-                metavar="all|A,B,…",
-                help="Departments whose databases this machine plays, each with a connector of its own.",
-            ),
-        ] = ",".join(hub.DEPARTMENTS),
+        departments: Departments = ",".join(hub.DEPARTMENTS),
         foreground: Annotated[
             bool, typer.Option(help="Stay in the foreground; a service manager wants that.")
         ] = False,
