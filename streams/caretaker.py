@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from connectors.clickhouse import Store
 from connectors.clickhouse.access import Access, Local, open_access
+from connectors.clickhouse.store import Store
 from connectors.errors import ConnectorError
 from connectors.feeds import Catalog
 from monitoring import metrics

@@ -16,7 +16,7 @@ import msgspec
 from avro.record import Record, log_key
 from avro.schema import Schema
 from connectors import connect
-from connectors.clickhouse import FeedTable
+from connectors.clickhouse.schema import FeedTable
 from connectors.debezium import connector_name, signal_topic, topic_prefix
 from connectors.errors import TerminalError
 from connectors.feeds.feed import Feed

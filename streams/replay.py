@@ -26,7 +26,8 @@ from avro.errors import DecodeError
 from avro.kcat import read_line
 from avro.record import DeadLetter, Decision, LogValue, Mark, TableSwitch
 from avro.schema import shared_schema
-from connectors.clickhouse import Batch, Store, open_store
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.store import Store, open_store
 from connectors.errors import TerminalError
 from connectors.feeds import Catalog
 from linkage.durable import DurableLinker

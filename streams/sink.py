@@ -12,7 +12,9 @@ import structlog
 
 from avro.envelope import EnvelopeDecoder
 from avro.record import Mark, MarkKind
-from connectors.clickhouse import Batch, FeedTable, Writer, WriteResult
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.writer import Writer, WriteResult
 from connectors.errors import TransientError
 from connectors.feeds import Catalog
 from monitoring import metrics

@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from connectors.clickhouse.guard import RefusedError
-from connectors.clickhouse.readers import QueryError
 from connectors.clickhouse.store import Store
+from connectors.clickhouse.wire import QueryError
 from monitoring.observer import Verification
 
 log = structlog.get_logger()

@@ -12,8 +12,8 @@ import structlog
 
 from avro.registry import ConfluentRegistry
 from connectors import endpoints
-from connectors.clickhouse import FeedTable
 from connectors.clickhouse.access import Access, rows
+from connectors.clickhouse.schema import FeedTable
 from connectors.errors import ConnectorError, TerminalError
 from connectors.feeds import Catalog, Feed
 from monitoring import metrics

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import httpx
 import msgspec
 
 from connectors import endpoints
-from connectors.clickhouse.embedded import EmbeddedStore
 from connectors.clickhouse.guard import RefusedError
-from connectors.clickhouse.http import EXCEPTION_TAG, marker
-from connectors.clickhouse.readers import QUERY_SECONDS, QueryError, Readers
 from connectors.clickhouse.tables import DATABASE
-from connectors.errors import StoreError, StoreUnavailableError
+from connectors.clickhouse.wire import EXCEPTION_TAG, QUERY_SECONDS, QueryError, marker
+from connectors.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from connectors.clickhouse.readers import Readers
 
 STORE_FOLDER: Final = "store"
 """The store's folder in a data folder."""
@@ -57,23 +58,6 @@ class Local:
 
     def close(self) -> None:
         """See `Access`. The readers stay open: whoever opened them closes them."""
-
-
-class _Own(Local):
-    """A store opened for this."""
-
-    def __init__(self, store: EmbeddedStore) -> None:
-        store.acquire()
-        self._store = store
-        try:
-            super().__init__(Readers(store, count=1))
-        except BaseException:
-            store.release()
-            raise
-
-    def close(self) -> None:
-        self._readers.close()
-        self._store.release()
 
 
 class _Remote:
@@ -141,12 +125,11 @@ def open_access(data: Path, server: str = "") -> Access:
         if remote.answers():
             return remote
         remote.close()
-    store = EmbeddedStore(data / STORE_FOLDER)
-    if not store.exists:
-        raise StoreError(
-            f"{data}: there is no store; name its folder with --data, or make one: renkou up, renkou replay"
-        )
-    return _Own(store)
+    from connectors.clickhouse.own import (
+        open_own,  # loads the engine, which asking a running store does not need
+    )
+
+    return open_own(data)
 
 
 __all__ = ["Access", "Local", "QueryError", "RefusedError", "open_access", "rows"]

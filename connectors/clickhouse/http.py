@@ -17,8 +17,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from connectors.clickhouse.guard import READONLY, RefusedError
-from connectors.clickhouse.readers import TOO_MANY_QUERIES, QueryError, Readers, Result
+from connectors.clickhouse.readers import TOO_MANY_QUERIES, Readers, Result
 from connectors.clickhouse.tables import DATABASE
+from connectors.clickhouse.wire import EXCEPTION_TAG, QueryError, marker
 
 KNOWN_DATABASES: Final = ("", "default", DATABASE)
 """Names that mean the store's database; ``system`` is reached by its qualified name."""
@@ -63,10 +64,6 @@ _STATUS: Final = {
     TOO_MANY_QUERIES: 503,
 }
 """HTTP status by ClickHouse's code; 500 for the others, as ClickHouse has it."""
-
-EXCEPTION_TAG: Final = "X-ClickHouse-Exception-Tag"
-"""Header with the word that marks an error behind the beginning of a result, as in ClickHouse 25.11 and
-later."""
 
 _UNKNOWN_DATABASE: Final = 81
 _TOO_LARGE: Final = 223
@@ -143,11 +140,6 @@ async def _blocks(result: Result, tag: str) -> AsyncIterator[bytes]:
         yield b"".join((marker(tag), b"\r\n", message, b"\r\n", size, b" ", mark, b"\r\n__exception__\r\n"))
     finally:
         await asyncio.shield(asyncio.to_thread(result.close))
-
-
-def marker(tag: str) -> bytes:
-    """Return what stands between the beginning of a result and the error that ended it."""
-    return b"\r\n__exception__\r\n" + tag.encode()
 
 
 def _media_type(output: str) -> str:

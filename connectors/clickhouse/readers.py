@@ -18,15 +18,13 @@ from connectors.clickhouse import sql
 from connectors.clickhouse.embedded import EmbeddedStore, opening_error
 from connectors.clickhouse.guard import RefusedError, Statement, check
 from connectors.clickhouse.tables import DATABASE
+from connectors.clickhouse.wire import QUERY_SECONDS, QueryError
 
 READERS: Final = 3
 """Handles: one slow query and two quick ones; more would only share the same cores."""
 
 WAIT_SECONDS: Final = 30.0
 """How long a query waits for a free handle."""
-
-QUERY_SECONDS: Final = 120
-"""What a query may take, so that a few runaways do not hold every handle for ever."""
 
 TOO_MANY_QUERIES: Final = 202
 """ClickHouse's code for it."""
@@ -39,17 +37,6 @@ UNKNOWN_SETTING: Final = 115
 
 _TIME_LIMIT: Final = f"SET max_execution_time = {QUERY_SECONDS}"
 _SETTING: Final = re.compile(r"[a-z][a-z0-9_]*")
-
-_CODE: Final = re.compile(r"\bCode:\s*(\d+)")
-
-
-class QueryError(Exception):
-    """The engine refuses a query. The message is ClickHouse's own, for whoever asked: it can quote values."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message[message.find("Code:") :] if "Code:" in message else message)
-        found = _CODE.search(message)
-        self.code = int(found.group(1)) if found else 1001  # STD_EXCEPTION
 
 
 class _Reader:

@@ -10,7 +10,7 @@ import structlog
 
 from avro.envelope import EnvelopeDecoder
 from avro.registry import ConfluentRegistry
-from connectors.clickhouse import open_store
+from connectors.clickhouse.store import open_store
 from connectors.feeds import Catalog
 from monitoring.console import front_door
 from monitoring.http import Health, HttpServer, application

@@ -24,8 +24,8 @@ from avro.envelope import EnvelopeDecoder
 from avro.outline import outlines
 from avro.record import PERSON_ELEMENTS
 from avro.registry import LocalRegistry
-from connectors.clickhouse import open_store
 from connectors.clickhouse.engine import EmbeddedEngine, Target
+from connectors.clickhouse.store import open_store
 from connectors.feeds import Catalog
 from linkage.outputs import IdentityChange, PersonChange, Value
 from streams import topics

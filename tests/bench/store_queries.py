@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from connectors.clickhouse import FeedTable, Store, open_store
 from connectors.clickhouse.access import Local
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import Store, open_store
 from connectors.feeds import Catalog
 
 BATCH = 50_000

@@ -20,8 +20,10 @@ import psycopg
 
 from avro.change import Change, Op, Place
 from avro.debezium_keys import key_text
-from connectors.clickhouse import Batch, FeedTable, open_store
 from connectors.clickhouse.access import Local
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import open_store
 from connectors.feeds import Catalog
 from connectors.simulate import schema
 from monitoring.reconcile import FeedReport, Pace, Verifier

@@ -10,8 +10,9 @@ from typing import Any
 
 from avro.codec import RecordCodec
 from avro.record import Finding, Mark, MarkKind, Mention, Record
-from connectors.clickhouse import Batch, FeedTable
+from connectors.clickhouse.batch import Batch
 from connectors.clickhouse.readers import Readers
+from connectors.clickhouse.schema import FeedTable
 
 FEED = "police.people"
 TEXT = ["null", "string"]

@@ -14,7 +14,8 @@ from pathlib import Path
 from avro.codec import DatumCodec
 from avro.record import PERSON_ELEMENTS, Mark, Record
 from avro.schema import shared_schema
-from connectors.clickhouse import Batch, open_store
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.store import open_store
 from linkage.outputs import NO_VALUES, IdentityChange, PersonChange
 from tests.unit.clickhouse_source import FEED, Source, feed_table, write_schema
 

@@ -18,10 +18,11 @@ import uvicorn
 from clickhouse_connect.driver.exceptions import DatabaseError
 from fastapi import FastAPI
 
-from connectors.clickhouse import Store, open_store
 from connectors.clickhouse.access import _Remote
 from connectors.clickhouse.guard import RefusedError, check
-from connectors.clickhouse.readers import READERS, QueryError
+from connectors.clickhouse.readers import READERS
+from connectors.clickhouse.store import Store, open_store
+from connectors.clickhouse.wire import QueryError
 from tests.unit.clickhouse_source import Person, Source, feed_table, shown, write_schema
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from avro.record import Record
-from connectors.clickhouse import open_store
 from connectors.clickhouse.readers import Readers
+from connectors.clickhouse.store import open_store
 from connectors.errors import StoreError
 from tests.unit.clickhouse_source import everything, feed_table, rows_of, shown
 from tests.unit.clickhouse_victim import batch_of, history

@@ -24,7 +24,9 @@ from avro.codec import DatumCodec
 from avro.record import PERSON_ELEMENTS
 from avro.schema import shared_schema
 from connectors import endpoints
-from connectors.clickhouse import Batch, FeedTable, open_store
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import open_store
 from streams.cli.query import register
 from tests.unit.clickhouse_source import Person, Source, feed_table, key_of, write_schema
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from avro.schema import Schema
-from connectors.clickhouse import FeedTable, open_store
 from connectors.clickhouse.columns import column_type
 from connectors.clickhouse.engine import Engine
 from connectors.clickhouse.migrations import MIGRATIONS, Migration, apply_migrations
-from connectors.clickhouse.schema import store_schema
+from connectors.clickhouse.schema import FeedTable, store_schema
+from connectors.clickhouse.store import open_store
 from connectors.errors import StoreError
 from connectors.feeds import Catalog
 from tests.unit.clickhouse_source import FEED, Person, Source, feed_table, rows_of, write_schema

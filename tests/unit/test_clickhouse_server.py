@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from avro.codec import RecordCodec
-from connectors.clickhouse import Store, Writer, engine, open_store
+from connectors.clickhouse import engine
 from connectors.clickhouse.access import open_access, rows
 from connectors.clickhouse.readers import Readers
+from connectors.clickhouse.store import Store, open_store
+from connectors.clickhouse.writer import Writer
 from connectors.errors import StoreError, StoreUnavailableError
 from tests.support.clickhouse_double import Double
 from tests.unit.clickhouse_source import Person, Source, everything, feed_table, shown, write_schema

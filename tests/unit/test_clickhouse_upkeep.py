@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.clickhouse import Store, open_store, upkeep
+from connectors.clickhouse import upkeep
+from connectors.clickhouse.store import Store, open_store
 from connectors.clickhouse.upkeep import Condition, Upkeep
 from tests.unit.clickhouse_source import Person, Source, feed_table, shown, write_schema
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from avro.record import DeadLetter, Finding, Mark, MarkKind, Mention
-from connectors.clickhouse import Batch, Store, open_store
+from connectors.clickhouse.batch import Batch
 from connectors.clickhouse.progress import Progress
+from connectors.clickhouse.store import Store, open_store
 from connectors.errors import StoreError
 from tests.unit.clickhouse_source import (
     FEED,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from monitoring.conditions import Kind
-from streams.cli.app import build
+from streams.cli.app import ENTRIES, Entry, loaded
 from streams.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,12 +28,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_the_readmes_name_only_commands_that_exist() -> None:
-    commands = {
-        command.name or command.callback.__name__
-        for command in build().registered_commands
-        if command.callback
-    }
-    groups = {group.name for group in build().registered_groups}
+    commands = {entry.name for entry in ENTRIES}
     for name in ("README.md", "README.zh-CN.md"):
         words = (ROOT / name).read_text(encoding="utf-8").replace("`", " ").split()
         used = {
@@ -38,7 +37,24 @@ def test_the_readmes_name_only_commands_that_exist() -> None:
             if before.endswith("renkou") and after.isalpha() and after.isascii()
         }
         used = {word for word in used if word.islower()} - {"keeps", "captures"}
-        assert used <= commands | groups, f"{name} names {used - commands - groups}"
+        assert used <= commands, f"{name} names {used - commands}"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_list_of_commands_says_what_the_command_says(entry: Entry) -> None:
+    said = (loaded(entry).help or "").partition("\n\n")[0]
+    assert " ".join(said.split()) == entry.help
+
+
+def test_a_command_loads_only_its_own_modules() -> None:
+    heavy = {"chdb", "fastapi", "faust", "linkage.engine", "numpy", "psycopg", "connectors.simulate"}
+    program = "import sys; from streams.cli import main; sys.argv[1:] = ['status', '--help']\n"
+    program += "try: main()\nfinally: print(*sys.modules, sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "streams.cli.status" in done.stdout.splitlines()
+    assert not heavy & set(done.stdout.splitlines())
 
 
 def test_every_alert_has_a_section_that_says_what_to_do() -> None:

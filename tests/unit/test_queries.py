@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from connectors.clickhouse import FeedTable, Store, open_store, sql
+from connectors.clickhouse import sql
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import Store, open_store
 from connectors.feeds import Catalog
 from tests.unit.clickhouse_source import ask, rows_of
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from avro.record import Mention
-from connectors.clickhouse import Store, open_store
 from connectors.clickhouse.access import Local
+from connectors.clickhouse.store import Store, open_store
 from connectors.errors import TransientError
 from connectors.feeds.feed import Normalized
 from monitoring.reconcile import Difference, FeedReport, Kind, Pace, Verifier

@@ -9,8 +9,10 @@ from avro.codec import DatumCodec
 from avro.record import Kin, Mention, MentionPlace, Record
 from avro.schema import shared_schema
 from avro.version import log_version, to_bytes
-from connectors.clickhouse import Batch, FeedTable, open_store
 from connectors.clickhouse.access import Local, rows
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import open_store
 from connectors.feeds import Catalog
 from linkage.engine import Engine, LogEntry
 from linkage.outputs import IdentityChange, PersonChange

@@ -12,8 +12,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from avro import version as versions
 from avro.record import Mark, MarkKind, Mention, Record
 from avro.registry import LocalRegistry
-from connectors.clickhouse import Batch, FeedTable, Store, open_store
 from connectors.clickhouse.access import Local
+from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import Store, open_store
 from connectors.feeds import Catalog
 from monitoring.reconcile.stages import StageReport
 from streams import stage_check, topics
