@@ -16,8 +16,8 @@ from avro.normalize.lunar import LunarDate, solar_day
 
 EPOCH: Final = date(1970, 1, 1).toordinal()
 _CACHE: Final = 1 << 16
-_LAST_LUNAR_YEAR: Final = 1985
-"""Later births are registered by the solar calendar."""
+_LAST_LUNAR_YEAR: Final = 1999
+"""Later births are registered by the solar calendar; archives of the last century may hold either."""
 _LUNAR: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(L?)")
 
 

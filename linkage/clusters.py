@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from linkage.compare import Scorer
-from linkage.graph import Node
+from linkage.graph import Node, kin_tokens
 from linkage.weights import UNIT
 
 MARGIN: Final = 2 * UNIT
@@ -69,7 +69,8 @@ class _Cut:
         self._place = {node: place for place, node in enumerate(self._nodes)}
         self._group = list(range(len(self._nodes)))
         self._members = {place: [place] for place in self._group}
-        self._numbers = [{node.core.number} - {""} for node in self._nodes]
+        self._own = ["" if _is_disputed(node) else node.core.number for node in self._nodes]
+        self._numbers = [{number} - {""} for number in self._own]
 
     def groups(self) -> list[list[Node]]:
         """Return the groups, the members of each in order."""
@@ -135,7 +136,7 @@ class _Cut:
     def _allowed(self, first: int, second: int) -> bool:
         one, other = self._group[first], self._group[second]
         mine, others = self._numbers[one], self._numbers[other]
-        left, right = self._nodes[first].core.number, self._nodes[second].core.number
+        left, right = self._own[first], self._own[second]
         # A link between two numbers exists only where evidence says that one person has both.
         if mine and others and not mine & others and not (left and right):
             return False
@@ -162,6 +163,22 @@ class _Cut:
                     if far is not None and self._group[far] == other:
                         return True
         return False
+
+
+def _is_disputed(node: Node) -> bool:
+    """Say whether the file that the node is of knows its number to be somebody else's.
+
+    A record without a birth cannot contradict its number; another of the same file can, or names whose it is.
+    """
+    number = node.core.number
+    if not number:
+        return False
+    return any(
+        other.core.number != number
+        and (other.core.doubtful == number or kin_tokens(number)[0] in other.tokens)
+        and node.tied_to(other)
+        for other in node.edges
+    )
 
 
 def _is_bare(node: Node) -> bool:

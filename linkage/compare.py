@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from linkage.births import BirthLevel, compare_days, day_of
-from linkage.features import KIND_MASK, Kind
+from linkage.features import KIND_MASK, PLACES, Kind
 from linkage.graph import Node
 from linkage.id_number import distance
 from linkage.names import NameComparer, NameLevel
@@ -30,6 +30,8 @@ _NEAR_NUMBERS: Final = 2
 _DOCUMENT: Final = int(Kind.DOCUMENT)
 _NAME_AND_BIRTH: Final = int(Kind.NAME_AND_BIRTH)
 _OWN: Final = 1 << Kind.TIE | 1 << Kind.DOCUMENT
+_PLACES: Final = tuple(map(int, PLACES))
+_PLACE_MASK: Final = sum([1 << kind for kind in _PLACES])
 
 Tell = Callable[["Item"], None]
 
@@ -231,6 +233,8 @@ class Scorer:
             if kind >= _NAME_AND_BIRTH or done >> kind & 1:
                 continue
             done |= 1 << kind
+            if _PLACE_MASK >> kind & 1:
+                continue
             weight = self._tokens[kind]
             if kind <= _DOCUMENT:
                 sure_stranger += weight[0]
@@ -240,6 +244,13 @@ class Scorer:
                 family += weight[1]
             if tell is not None:
                 tell(Item(Kind(kind).name.lower(), "equal", *weight))
+        if done & _PLACE_MASK:
+            place = next(kind for kind in _PLACES if done >> kind & 1)
+            weight = self._tokens[place]
+            stranger += weight[0]
+            family += weight[1]
+            if tell is not None:
+                tell(Item(Kind(place).name.lower(), "equal", *weight))
         if done:
             most = self._most
             over = min(0, most[0] - stranger), min(0, most[1] - family)

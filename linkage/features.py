@@ -1,7 +1,7 @@
 """What linking looks at in a mention: its core (who it says it is) and tokens (where else the person shows).
 
 The core is compared element by element. A token stands for one value that two mentions can share, such as a
-telephone or a mother's number: 60 bits of a hash and 4 bits that say of what kind. Both are functions of the
+telephone or a mother's number: 59 bits of a hash and 5 bits that say of what kind. Both are functions of the
 mention alone.
 
 A number is the mention's own when it is valid (GB 11643) and nothing in the record contradicts it. One whose
@@ -29,7 +29,7 @@ from linkage.names import is_readable, sound
 
 
 class Kind(IntEnum):
-    """What a token stands for: its lowest four bits."""
+    """What a token stands for: its lowest five bits."""
 
     TIE = 0
     DOCUMENT = 1
@@ -45,22 +45,31 @@ class Kind(IntEnum):
     PARENT_NAME = 11
     SPOUSE_NAME = 12
     NEAR_NAME = 13
-    NAME_AND_BIRTH = 14
-    NAMESAKE = 15
+    STREET = 14
+    TOWN = 15
+    NAME_AND_BIRTH = 16
+    NAMESAKE = 17
 
 
-KIND_MASK: Final = 15
+KIND_MASK: Final = 31
 INDEXED: Final = frozenset(map(int, Kind)) - {
     Kind.BUILDING,
     Kind.PARENT_NAME,
     Kind.SPOUSE_NAME,
     Kind.NEAR_NAME,
+    Kind.STREET,
+    Kind.TOWN,
 }
 """Kinds whose tokens bring mentions together by themselves; the others only add to what is known of a pair."""
 
+PLACES: Final = (Kind.ADDRESS, Kind.BUILDING, Kind.STREET, Kind.TOWN)
+"""Kinds of which each holds the one before it, as a street its buildings: the first that two share counts, alone."""
+
 _GENERIC: Final = default_generic()
 _PARENT_NAME: Final = int(Kind.PARENT_NAME)
-_WITH_NAME: Final = frozenset(map(int, (Kind.BUILDING, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME)))
+_WITH_NAME: Final = frozenset(
+    map(int, (Kind.BUILDING, Kind.TOWN, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
+)
 """Kinds that bring mentions together where the name agrees as well."""
 
 _CACHE: Final = 1 << 16
@@ -70,7 +79,6 @@ fifteen digits have no check character."""
 _PARENT_AGE: Final = 14 * 365
 _SHORTEST_DOCUMENT: Final = 5
 _SHORTEST_PHONE: Final = 7
-_SHORTEST_ADDRESS: Final = 6
 _PERMIT: Final = re.compile(r"([HM][0-9]{8})[0-9]{2}")
 _NUMBERS: Final = {
     Relation.MOTHER: Kind.PARENT_NUMBER,
@@ -86,6 +94,9 @@ _NAMES: Final = {
 _FIRST_NUMBER: Final = re.compile(r"[0-9]")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _ROAD: Final = 3
+_STREET: Final = 5
+_ABOVE_STREET: Final = re.compile(r"(?:[省市县乡镇]|街道|(?<!社)区)$")
+_TOWN: Final = re.compile(r"([^省市区县乡镇]{2,6}?)(?:街道|[乡镇])")
 
 
 class Core(NamedTuple):
@@ -196,7 +207,7 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
             tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
     names = _names(mention)
     if names and not _WITH_NAME.isdisjoint(kinds):
-        # A name is too little to bring two together, and so is a building or somebody's name; both are enough.
+        # A name is too little to bring two together, and so is a town or somebody's name; both are enough.
         whole = _sounds(names[0])[2]
         for sign in [sign for sign in tokens if sign & KIND_MASK in _WITH_NAME]:
             tokens[token(Kind.NAME_AND_BIRTH, f"n{whole}{sign}")] = None
@@ -299,19 +310,27 @@ def _add_phone(kind: Kind, phone: str | None, tokens: dict[int, None]) -> None:
 
 @lru_cache(_CACHE)
 def address_tokens(address: str) -> tuple[int, ...]:
-    """Return the tokens of an address: all of it, and down to its first number.
+    """Return the tokens of an address: all of it, down to its first number, its street or village, its town.
 
     Departments write the levels above the road in several ways or not at all, so an address is its road's last
-    characters and its numbers.
+    characters and its numbers. Many stop at the street, or at the town.
     """
     first = _FIRST_NUMBER.search(address)
-    if first is None:
-        text = "".join(filter(str.isalnum, address))
-        return (token(Kind.ADDRESS, text[-_SHORTEST_ADDRESS:]),) if len(text) >= _SHORTEST_ADDRESS else ()
-    road = "".join(filter(str.isalnum, address[: first.start()]))[-_ROAD:]
-    numbers = _DIGITS.findall(address)
-    building = token(Kind.BUILDING, f"{road}{numbers[0]}")
-    return token(Kind.ADDRESS, f"{road}{'-'.join(numbers)}"), building
+    text = "".join(filter(str.isalnum, address if first is None else address[: first.start()]))
+    found: list[int] = []
+    if first is not None:
+        road, numbers = text[-_ROAD:], _DIGITS.findall(address)
+        found.append(token(Kind.ADDRESS, f"{road}{'-'.join(numbers)}"))
+        found.append(token(Kind.BUILDING, f"{road}{numbers[0]}"))
+    town = _TOWN.search(text)
+    if _ABOVE_STREET.search(text) is None:
+        # With the town's name before it, which old files write without saying that it is one.
+        street = text if town is None else f"{town[1]}{text[town.end() :]}"
+        if len(street) >= _STREET:
+            found.append(token(Kind.STREET, street[-_STREET:]))
+    if town is not None:
+        found.append(token(Kind.TOWN, town[1]))
+    return tuple(found)
 
 
 def keys_of(core: Core, *, wide: bool) -> set[int]:

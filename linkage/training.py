@@ -30,7 +30,7 @@ from avro.record import DecisionKind
 from linkage.births import BirthLevel
 from linkage.compare import Scorer
 from linkage.errors import WeightsError
-from linkage.features import KIND_MASK, Kind
+from linkage.features import KIND_MASK, PLACES, Kind
 from linkage.graph import Node
 from linkage.state import LinkState, MentionState
 from linkage.weights import Weights
@@ -95,14 +95,17 @@ class LevelComparison(BaseCompareFeature):  # type: ignore[misc]
 def level_of(element: str, one: Node, other: Node, scorer: Scorer) -> str | None:
     """Return the level at which two compare in an element; None when one does not say it.
 
-    What two share or not is ``equal`` or ``unequal``.
+    What two share or not is ``equal`` or ``unequal``; of places only the narrowest that they share is ``equal``.
     """
     if element in _SHARED:
         kind = Kind[element.upper()]
-        mine = {sign for sign in one.tokens if sign & KIND_MASK == kind}
-        others = {sign for sign in other.tokens if sign & KIND_MASK == kind}
+        mine, others = _of_kind(one, kind), _of_kind(other, kind)
         if not mine or not others:
             return None
+        if kind in PLACES and any(
+            _of_kind(one, narrower) & _of_kind(other, narrower) for narrower in PLACES[: PLACES.index(kind)]
+        ):
+            return "unequal"
         return "equal" if mine & others else "unequal"
     if element == "birth":
         birth = scorer.birth_level(one, other)
@@ -111,6 +114,10 @@ def level_of(element: str, one: Node, other: Node, scorer: Scorer) -> str | None
     if element == "sex":
         return None if not (left.sex and right.sex) else "equal" if left.sex == right.sex else "different"
     return str(scorer.names(left.names, right.names)[0]) if left.names and right.names else None
+
+
+def _of_kind(node: Node, kind: Kind) -> set[int]:
+    return {sign for sign in node.tokens if sign & KIND_MASK == kind}
 
 
 def train(state: LinkState, *, pairs: int = PAIRS, seed: int = SEED) -> Trained:

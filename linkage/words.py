@@ -27,6 +27,8 @@ ELEMENTS: Final = {
     "near_phone": Words("a contact's telephone", "联系人电话"),
     "address": Words("address", "住址"),
     "building": Words("building", "楼栋"),
+    "street": Words("street or village", "街路或村"),
+    "town": Words("town", "乡镇街道"),
     "household": Words("household", "户号"),
     "parent_number": Words("a parent's ID number", "父母证件号码"),
     "spouse_number": Words("the spouse's ID number", "配偶证件号码"),
@@ -35,7 +37,9 @@ ELEMENTS: Final = {
     "parent_name": Words("a parent's name", "父母姓名"),
     "spouse_name": Words("the spouse's name", "配偶姓名"),
     "near_name": Words("name of somebody near", "关系人姓名"),
-    "name_and_birth": Words("name with birth, building or relative", "姓名与出生日期、楼栋或亲属"),
+    "name_and_birth": Words(
+        "name with birth, building, town or relative", "姓名与出生日期、楼栋、乡镇或亲属"
+    ),
     "namesake": Words("name with day of birth", "姓名与出生日"),
     "decision": Words("a steward's decision", "人工判定"),
 }

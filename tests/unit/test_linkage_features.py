@@ -178,6 +178,12 @@ def test_addresses_meet_however_much_of_the_upper_levels_is_written() -> None:
     whole = address_tokens("江岚省云州市青禾区临江路12号3栋402室")
     assert address_tokens("云州市青禾区临江路12号3栋402") == whole
     assert address_tokens("青禾区临江路12号")[1] == whole[1] != address_tokens("青禾区临江路21号")[1]
+    street, town = address_tokens("江岚省云州市青禾区白沙街道枣园街")
+    assert address_tokens("青禾区白沙街道枣园街219号13栋1401室")[2:] == (street, town)
+    assert address_tokens("白沙枣园街") == (street,), "old files do not say what is a town"
+    assert address_tokens("江岚省云州市青禾区白沙街道") == (town,)
+    village = address_tokens("望川县北山镇河边村4组79号")
+    assert village[2:] == address_tokens("北山镇河边村") != address_tokens("北山镇五里村")
     assert address_tokens("临江路12号3栋401室")[0] != whole[0]
     assert address_tokens("路") == ()
 
