@@ -19,8 +19,8 @@ Connection: TypeAlias = "pymysql.Connection[Cursor]"
 def connect(dsn: str, what: str = "the database", *, scripts: bool = False) -> Connection:
     """Open a connection that commits each statement unless told otherwise, in UTC and utf8mb4.
 
-    ``what`` names the database in errors; ``scripts`` allows several statements in one. Raises TransientError
-    when it does not answer or refuses the account.
+    ``what`` names the database in errors; ``scripts`` allows several statements in one, each of which counts the rows
+    that it found. Raises TransientError when it does not answer or refuses the account.
     """
     address = read_address(dsn, what)
     try:
@@ -34,7 +34,7 @@ def connect(dsn: str, what: str = "the database", *, scripts: bool = False) -> C
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             init_command="SET time_zone = '+00:00'",
-            client_flag=CLIENT.MULTI_STATEMENTS if scripts else 0,
+            client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS if scripts else 0,
         )
     except pymysql.MySQLError as error:
         # The driver's text names account and address.

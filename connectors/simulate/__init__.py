@@ -1,8 +1,9 @@
 """The register simulator: an invented population in the departments' real tables, and changes that never end.
 
 From the truth to the tables: `families` and `people` (who there is) → `views` (how each department recorded them)
-→ `loader` (COPY) and `changer` (transactions as values) → `executor` → PostgreSQL. `truth` writes beside them who
-every row is about. Without any database `capture` and `events` write what Kafka would hold, `deliveries` the files.
+→ `loader` and `changer` (transactions as values) → `executor` → `sessions` (PostgreSQL and MariaDB). `truth` writes
+beside them who every row is about. Without any database `capture` and `events` write what Kafka would hold,
+`deliveries` the files.
 """
 
 from connectors.simulate.deliveries import deliver

@@ -20,6 +20,7 @@ _COLUMN: Final = re.compile(
     r'^  (?:"(\w+)"|([a-z]\w*)) +(\w+(?:\([^)]*\))?(?: unsigned)?(?:\[\])?)(.*)$', re.M
 )
 _KEY: Final = re.compile(r"^  PRIMARY KEY \(([^)]*)\)", re.M)
+_STATEMENT: Final = re.compile(r"^CREATE TABLE (\w+) .*?;", re.M | re.S)
 _FULL: Final = re.compile(r"^ALTER TABLE (\w+) REPLICA IDENTITY FULL;", re.M)
 
 
@@ -44,6 +45,11 @@ class Layout:
 def script(department: str) -> str:
     """Return the SQL that makes the department's tables in an empty database."""
     return files("connectors.simulate").joinpath("sql", f"{department}.sql").read_text(encoding="utf-8")
+
+
+def statements(department: str) -> dict[str, str]:
+    """Return, for each table by name, the statement that makes it."""
+    return {found[1]: found[0] for found in _STATEMENT.finditer(script(department))}
 
 
 @cache

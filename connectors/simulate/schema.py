@@ -64,8 +64,14 @@ def _create_in_mariadb(dsn: str, department: str, names: Sequence[str]) -> None:
             found = {str(row[0]) for row in cursor.fetchall()}
     finally:
         connection.close()
-    if _are_missing(department, names, found & set(names)):
-        mariadb.run_script(dsn, columns.script(department), what)
+    statements = columns.statements(department)
+    there = len(found & set(names))
+    if set(names[:there]) == found & set(names):
+        # None, all, or the first of them: an earlier start may have been killed between two.
+        for name in names[there:]:
+            mariadb.run_script(dsn, statements[name], what)
+    else:
+        _are_missing(department, names, found & set(names))
 
 
 def _are_missing(department: str, names: Sequence[str], found: set[str]) -> bool:

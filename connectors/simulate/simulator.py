@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
 from connectors.errors import TerminalError, TransientError
 from connectors.simulate import schema
 from connectors.simulate.changer import Changer
@@ -120,12 +118,7 @@ class Simulator:
             raise TerminalError("the tables are empty; load them first")
         pace = Pace(by_department=dict.fromkeys(self._dsns, 0))
         with self._truth, closing(Executor(self._dsns)) as executor:
-            try:
-                self._resume(executor)
-            except psycopg.OperationalError as error:
-                raise TransientError(
-                    "a database went away; start it and give the same command again"
-                ) from error
+            self._resume(executor)
             start = time.monotonic()
             while not stop.is_set() and (duration is None or pace.seconds < duration):
                 pace.due = int((pace.seconds if rhythm is None else rhythm.passed(pace.seconds)) * rate)
@@ -204,18 +197,12 @@ class Simulator:
                     pace.reconnects += 1
                 executor.execute(missing)
                 break
-            except (psycopg.OperationalError, TransientError) as error:
+            except TransientError as error:
                 deadline = deadline or time.monotonic() + PATIENCE
                 if time.monotonic() > deadline or stop.wait(_RETRY):
                     raise TransientError(
                         "a database went away and has not come back; start it and give the same command again"
                     ) from error
-            except psycopg.Error as error:
-                # Its text may hold the row.
-                raise TerminalError(
-                    f"a database refused a change ({type(error).__name__}, SQLSTATE {error.sqlstate}); "
-                    "see its log, and leave the simulated tables to the simulator"
-                ) from None
         self._truth.committed(batch)
         self._in_doubt = False
         for transaction in batch:

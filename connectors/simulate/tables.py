@@ -354,10 +354,8 @@ TABLES: Final = (
 """The captured tables: departments in the order in which they are filled."""
 FILES: Final = (HJ_LSDA, GJJ_GRZH, CJR, SQJZ, SYGZ)
 """What comes as files."""
-DEPARTMENTS: Final = tuple(
-    dict.fromkeys(table.department for table in TABLES if table.department not in columns.MARIADB)
-)
-"""The departments whose databases are filled: PostgreSQL."""
+DEPARTMENTS: Final = tuple(dict.fromkeys(table.department for table in TABLES))
+"""The departments whose databases are filled."""
 
 
 @dataclass(frozen=True, slots=True)
