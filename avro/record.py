@@ -210,6 +210,7 @@ class TableName(StrEnum):
     """The tables that linking goes by and that can be switched while it runs."""
 
     WEIGHTS = "weights"
+    GENERIC = "generic"
 
 
 class TableSwitch(msgspec.Struct, frozen=True):

@@ -64,6 +64,11 @@ def days_of(year: int, month: int, day: int) -> int | None:
         return None
 
 
+def iso_day(days: int) -> str:
+    """Return the day as yyyy-MM-dd."""
+    return date.fromordinal(days + EPOCH).isoformat()
+
+
 @lru_cache(_CACHE)
 def date_in(number: str) -> int:
     """Return the birth date in a valid ID number."""

@@ -17,11 +17,22 @@ from typing import Final, NamedTuple
 import msgspec
 
 from avro.normalize.text import squeeze
-from avro.record import Decision, LogValue, Mark, MarkKind, Mention, MentionPlace, Record, TableSwitch
+from avro.record import (
+    Decision,
+    LogValue,
+    Mark,
+    MarkKind,
+    Mention,
+    MentionPlace,
+    Record,
+    TableName,
+    TableSwitch,
+)
 from avro.version import log_version
 from linkage.compare import Scorer
 from linkage.errors import OffsetError, WeightsError
 from linkage.features import features_of, what_tells
+from linkage.generic import GenericValues
 from linkage.outputs import Disposition, Outcome, Output, PassedMark
 from linkage.resolve import Step
 from linkage.state import (
@@ -224,7 +235,10 @@ class Engine:
     @staticmethod
     def check_switch(switch: TableSwitch) -> None:
         """Raise WeightsError when the table that is switched to cannot be gone by."""
-        Scorer(Weights(switch.text, switch.table), ())
+        if switch.table is TableName.WEIGHTS:
+            Scorer(Weights(switch.text, switch.table), ())
+        else:
+            GenericValues(switch.text, switch.table)
 
     def _switch(self, step: Step, switch: TableSwitch) -> Outcome:
         """Go by another table: everybody is compared and clustered anew, in this one step.
@@ -232,17 +246,16 @@ class Engine:
         A table that cannot be read, or that is the one in force, changes nothing.
         """
         state = self.state
-        if switch.switched_at <= state.switched_at:
+        if state.is_older(switch):
             return Outcome.SUPERSEDED
         try:
-            weights = Weights(switch.text, switch.table)
-            state.use_weights(weights, switch.switched_at)
+            state.use_table(switch.table, switch.text, switch.switched_at)
         except WeightsError:
             return Outcome.SUPERSEDED
         for feed in state.feeds.values():
             for row in feed.rows.values():
                 for mention in row.mentions:
-                    state.add(mention, mention.features())
+                    state.add(mention, mention.features(state.generic))
                     step.join(mention)
         return Outcome.APPLIED
 
@@ -258,7 +271,7 @@ class Engine:
                 graph.touch(mention.node)
                 step.leave(mention.node)
                 continue
-            features = mention.features()
+            features = mention.features(self.state.generic)
             graph.remove(mention, mention.node, features)
             step.leave(mention.node)
             self.state.add(mention, features)
@@ -301,7 +314,7 @@ class Engine:
                 stored = MentionState(row, mention.role, mention.ordinal, 0, pack(mention), invalid)
                 stored.serial = self._serial(stored)
                 self.state.mention_count += 1
-                self.state.add(stored, features_of(mention, invalid))
+                self.state.add(stored, features_of(mention, invalid, self.state.generic))
                 step.join(stored)
                 row.mentions.append(stored)
             else:
@@ -337,9 +350,9 @@ class Engine:
                 step.renew(stored, former)
                 return
             graph, node = self.state.graph, stored.node
-            before = features_of(said, stored.invalid)
+            before = features_of(said, stored.invalid, self.state.generic)
             stored.packed, stored.invalid = packed, invalid
-            after = features_of(mention, invalid)
+            after = features_of(mention, invalid, self.state.generic)
             if after.core == before.core:
                 if after.tokens != before.tokens:
                     graph.change_tokens(node, before.tokens, after.tokens)
@@ -351,7 +364,7 @@ class Engine:
         step.renew(stored, former)
 
     def _remove(self, step: Step, mention: MentionState) -> None:
-        self.state.graph.remove(mention, mention.node, mention.features())
+        self.state.graph.remove(mention, mention.node, mention.features(self.state.generic))
         self.state.mention_count -= 1
         self.state.anchored.discard(mention.serial)
         step.vacate(mention)

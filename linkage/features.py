@@ -23,7 +23,7 @@ import xxhash
 from avro.normalize.name_key import name_key
 from avro.record import Mention, Relation
 from linkage.births import BirthLevel, compare_days, date_in, day_of, days_of, lunar_readings, written_lunar
-from linkage.generic import default_generic
+from linkage.generic import GenericValues, default_generic
 from linkage.id_number import LENGTH, corrections, is_valid_id_number
 from linkage.names import is_readable, sound
 
@@ -156,12 +156,17 @@ def token(kind: Kind, text: str) -> int:
     return xxhash.xxh3_64_intdigest(text) & ~KIND_MASK | kind
 
 
-def features_of(mention: Mention, invalid: str = "") -> Features:
-    """Return a mention's features. ``invalid`` is an ID number that the normalizer refused, as it was written."""
+def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _GENERIC) -> Features:
+    """Return a mention's features. ``invalid`` is an ID number that the normalizer refused, as it was written.
+
+    Values of the table ``generic`` stand for nothing.
+    """
+    if invalid and generic.has("id_number", invalid):
+        invalid = ""
     tokens: dict[int, None] = {}
-    kin_numbers = _add_kin(mention, tokens)
-    birth, month, lunar = _birth(mention)
-    number, document = _number(mention)
+    kin_numbers = _add_kin(mention, tokens, generic)
+    birth, month, lunar = _birth(mention, generic)
+    number, document = _number(mention, generic)
     doubtful = ""
     if number:
         conflict = birth is not None and _contradicts(number, birth)
@@ -178,6 +183,8 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
         invalid = ""
     earlier = []
     for other in mention.other_numbers:
+        if generic.has("id_number", other):
+            continue
         if is_valid_id_number(other):
             if other != number:
                 earlier.append(other)
@@ -190,7 +197,7 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
         _add_document(certificate, tokens)
     for tie in mention.ties:
         tokens[token(Kind.TIE, tie)] = None
-    _add_phone(Kind.PHONE, mention.phone, tokens)
+    _add_phone(Kind.PHONE, mention.phone, tokens, generic)
     for address in (mention.hukou_address, mention.residence_address):
         if address is not None:
             for sign in address_tokens(address):
@@ -205,7 +212,7 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
     if known and _PARENT_NAME in kinds:
         for sign in [sign for sign in tokens if sign & KIND_MASK == _PARENT_NAME]:
             tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
-    names = _names(mention)
+    names = _names(mention, generic)
     if names and not _WITH_NAME.isdisjoint(kinds):
         # A name is too little to bring two together, and so is a town or somebody's name; both are enough.
         whole = _sounds(names[0])[2]
@@ -227,10 +234,10 @@ def features_of(mention: Mention, invalid: str = "") -> Features:
     return Features(core, tuple(tokens))
 
 
-def _number(mention: Mention) -> tuple[str, str]:
+def _number(mention: Mention, generic: GenericValues) -> tuple[str, str]:
     """Return the resident ID number and the number of another document, empty for what is not there."""
     number = mention.id_number
-    if number is None:
+    if number is None or generic.has("id_number", number):
         return "", ""
     return (number, "") if is_valid_id_number(number) else ("", number)
 
@@ -239,9 +246,9 @@ def _contradicts(number: str, birth: int) -> bool:
     return compare_days(date_in(number), birth) in _CONTRADICTIONS
 
 
-def _birth(mention: Mention) -> tuple[int | None, int, tuple[int, ...]]:
+def _birth(mention: Mention, generic: GenericValues) -> tuple[int | None, int, tuple[int, ...]]:
     birth = mention.birth_date
-    if birth in _GENERIC.births:
+    if birth in generic.births:
         birth = None
     lunar: tuple[int, ...] = ()
     if mention.lunar_birth_date is not None:
@@ -255,33 +262,37 @@ def _birth(mention: Mention) -> tuple[int | None, int, tuple[int, ...]]:
     return None, int(month) if month is not None and month.isdecimal() else 0, lunar
 
 
-def _names(mention: Mention) -> tuple[str, ...]:
+def _names(mention: Mention, generic: GenericValues) -> tuple[str, ...]:
     if not mention.former_name and not mention.other_names:
         name = mention.name
-        return (name,) if name and _is_telling(name) else ()
+        return (name,) if name and _is_telling(name, generic) else ()
     names: dict[str, str] = {}
     for name in (mention.name, mention.former_name, *mention.other_names):
-        if name and _is_telling(name):
+        if name and _is_telling(name, generic):
             names.setdefault(name_key(name).folded, name)
     return tuple(names.values())
 
 
 @lru_cache(_CACHE)
-def _is_telling(name: str) -> bool:
-    return name not in _GENERIC.names and is_readable(name_key(name))
+def _is_telling(name: str, generic: GenericValues) -> bool:
+    return not generic.has("name", name) and is_readable(name_key(name))
 
 
-def _add_kin(mention: Mention, tokens: dict[int, None]) -> set[str]:
+def _add_kin(mention: Mention, tokens: dict[int, None], generic: GenericValues) -> set[str]:
     """Add what is told of others; return their ID numbers."""
     numbers: set[str] = set()
     for other in mention.kin:
         kind = _NUMBERS.get(Relation(other.relation), Kind.NEAR_NUMBER)
-        if other.id_number is not None and len(other.id_number) >= _SHORTEST_DOCUMENT:
+        if (
+            other.id_number is not None
+            and len(other.id_number) >= _SHORTEST_DOCUMENT
+            and not generic.has("id_number", other.id_number)
+        ):
             tokens[token(kind, other.id_number)] = None
             numbers.add(other.id_number)
-        if other.name:
+        if other.name and not generic.has("name", other.name):
             tokens[name_token(_NAMES.get(kind, Kind.NEAR_NAME), other.name)] = None
-        _add_phone(Kind.NEAR_PHONE, other.phone, tokens)
+        _add_phone(Kind.NEAR_PHONE, other.phone, tokens, generic)
     return numbers
 
 
@@ -303,8 +314,8 @@ def _add_document(number: str, tokens: dict[int, None]) -> None:
         tokens[token(Kind.DOCUMENT, permit[1] if permit else folded)] = None
 
 
-def _add_phone(kind: Kind, phone: str | None, tokens: dict[int, None]) -> None:
-    if phone is not None and len(phone) >= _SHORTEST_PHONE and phone not in _GENERIC.phones:
+def _add_phone(kind: Kind, phone: str | None, tokens: dict[int, None], generic: GenericValues) -> None:
+    if phone is not None and len(phone) >= _SHORTEST_PHONE and not generic.has("phone", phone):
         tokens[token(kind, phone)] = None
 
 

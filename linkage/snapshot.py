@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from avro.record import PERSON_ELEMENTS, Decision, MentionPlace
+from avro.record import PERSON_ELEMENTS, Decision, MentionPlace, TableName
 from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.decisions import Held, Published
@@ -20,9 +20,9 @@ from linkage.errors import StateIncompatibleError, WeightsError
 from linkage.ids import KnownIds
 from linkage.log import damaged
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
-from linkage.weights import Weights, tables_digest
+from linkage.weights import tables_digest
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Raised when the files change in a way that older ones cannot be read, or when older logs would link
 otherwise."""
 
@@ -102,7 +102,8 @@ class _Known(msgspec.Struct, array_like=True, tag=8):
 
 class _Switched(msgspec.Struct, array_like=True, tag=9):
     switched_at: int
-    weights: str
+    table: TableName
+    text: str
 
 
 _Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions | _Known | _Switched
@@ -163,8 +164,8 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Persons(tuple([(person.number, person.split_from, person.digest) for person in persons]))
     for merged in _chunks(list(state.merged.items())):
         yield _Merged(tuple(merged))
-    if state.switched_at >= 0:
-        yield _Switched(state.switched_at, state.graph.scorer.weights.text)
+    for table, switched_at in state.switched.items():
+        yield _Switched(switched_at, table, state.table(table))
     if state.known is not None:
         yield _Known(state.known)
     for decisions in _chunks(list(state.decisions)):
@@ -256,7 +257,7 @@ def _restore(state: LinkState, part: _Part) -> bool:
         case _Merged():
             state.merged.update(part.merged)
         case _Switched():
-            state.use_weights(Weights(part.weights, "weights"), part.switched_at)
+            state.use_table(part.table, part.text, part.switched_at)
         case _Known():
             state.known = part.known
         case _Decisions():
@@ -290,5 +291,5 @@ def _restore_rows(state: LinkState, part: _Rows) -> None:
             mention.person = state.persons[number]
             mention.person.mentions.append(mention)
             row.mentions.append(mention)
-            state.add(mention, mention.features())
+            state.add(mention, mention.features(state.generic))
             state.mention_count += 1

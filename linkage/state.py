@@ -14,10 +14,11 @@ from typing import Final
 
 import msgspec
 
-from avro.record import EVIDENCE, PERSON_ELEMENTS, Mention, MentionPlace
+from avro.record import EVIDENCE, PERSON_ELEMENTS, Mention, MentionPlace, TableName, TableSwitch
 from linkage.decisions import DecisionBook
 from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
+from linkage.generic import GenericValues, default_generic
 from linkage.golden import FeedSets, Golden
 from linkage.graph import Graph, Node
 from linkage.ids import Anchor, KnownIds, anchor_of
@@ -167,9 +168,9 @@ class MentionState:
         """Return the values of a person's elements."""
         return values_of(self.packed)
 
-    def features(self) -> Features:
-        """Return what linking looks at."""
-        return features_of(unpack(self.packed), self.invalid)
+    def features(self, generic: GenericValues) -> Features:
+        """Return what linking looks at, where the values of ``generic`` stand for nothing."""
+        return features_of(unpack(self.packed), self.invalid, generic)
 
 
 class PersonEntry:
@@ -209,18 +210,31 @@ class LinkState:
         from linkage.reviews import ReviewBook
 
         self.reviews = ReviewBook()
-        self.switched_at = -1
-        """When the table of weights was switched to, microseconds since 1970; -1 for the program's own."""
+        self.generic = default_generic()
+        self.switched: dict[TableName, int] = {}
+        """When each table was switched to, microseconds since 1970; those that are the program's own are absent."""
         self.known: KnownIds | None = None
         """The ids of a state before this one, until the log is read as far as that had."""
         self.anchored: set[int] = set()
         """Serials of live mentions that a rebuild has taken over."""
 
-    def use_weights(self, weights: Weights, switched_at: int) -> None:
+    def use_table(self, table: TableName, text: str, switched_at: int) -> None:
         """Go by another table, switched to then (microseconds since 1970), with an empty graph: whoever calls brings
-        the mentions in. Raises WeightsError when the table lacks a weight; nothing has changed then."""
-        self.graph = Graph(weights, self._verdicts)
-        self.switched_at = switched_at
+        the mentions in. Raises WeightsError when the table cannot be gone by; nothing has changed then."""
+        if table is TableName.WEIGHTS:
+            self.graph = Graph(Weights(text, table), self._verdicts)
+        else:
+            self.generic = GenericValues(text, table)
+            self.graph = Graph(self.graph.scorer.weights, self._verdicts)
+        self.switched[table] = switched_at
+
+    def table(self, table: TableName) -> str:
+        """Return the text of the table in force."""
+        return self.graph.scorer.weights.text if table is TableName.WEIGHTS else self.generic.text
+
+    def is_older(self, switch: TableSwitch) -> bool:
+        """Say whether the table in force was switched to at the same time or later."""
+        return switch.switched_at <= self.switched.get(switch.table, -1)
 
     def take_over(self, known: KnownIds) -> None:
         """Go on with the ids of a state before this one, which must be empty."""

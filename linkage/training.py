@@ -31,6 +31,7 @@ from linkage.births import BirthLevel
 from linkage.compare import Scorer
 from linkage.errors import WeightsError
 from linkage.features import KIND_MASK, PLACES, Kind
+from linkage.generic import GenericValues
 from linkage.graph import Node
 from linkage.state import LinkState, MentionState
 from linkage.weights import Weights
@@ -158,7 +159,7 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
         if not number:
             continue
         numbers.setdefault(number, []).append(mention)
-        for sign in mention.features().tokens:
+        for sign in mention.features(state.generic).tokens:
             if sign & KIND_MASK == Kind.HOUSEHOLD and sign not in hot:
                 families.setdefault(sign, []).append(mention)
     same = [
@@ -178,9 +179,9 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
             if one.person is not other.person:
                 stranger.append((one, other))
     return (
-        _described(rng.sample(same, min(most, len(same)))),
-        _described(stranger),
-        _described(rng.sample(family, min(most, len(family)))),
+        _described(rng.sample(same, min(most, len(same))), state.generic),
+        _described(stranger, state.generic),
+        _described(rng.sample(family, min(most, len(family))), state.generic),
     )
 
 
@@ -189,12 +190,12 @@ def _some(mentions: list[MentionState]) -> tuple[list[MentionState], int]:
     return mentions, min(len(mentions), MENTIONS)
 
 
-def _described(pairs: Sequence[tuple[MentionState, MentionState]]) -> list[Pair]:
+def _described(pairs: Sequence[tuple[MentionState, MentionState]], generic: GenericValues) -> list[Pair]:
     """Return the pairs as descriptions of single mentions, whatever descriptions they share in the graph."""
     known: dict[int, Node] = {}
     for mention in chain.from_iterable(pairs):
         if mention.serial not in known:
-            features = mention.features()
+            features = mention.features(generic)
             node = known[mention.serial] = Node(features.core, shared=False)
             node.members.append(mention)
             node.tokens.update(dict.fromkeys(features.tokens, 1))
@@ -206,7 +207,7 @@ def _decided(state: LinkState) -> dict[DecisionKind, list[Pair]]:
     for held in sorted(state.decisions, key=lambda held: held.order):
         left, right = state.at(held.left), state.at(held.right)
         if held.stands and left is not None and right is not None:
-            found[held.decision.kind] += _described([(left, right)])
+            found[held.decision.kind] += _described([(left, right)], state.generic)
     return found
 
 

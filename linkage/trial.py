@@ -42,12 +42,10 @@ def try_tables(state: LinkState, epoch: int, before: TableSwitch | None, after: 
         if switch is not None:
             engine.check_switch(switch)
     if before is not None:
-        engine.apply([LogEntry(offset, msgspec.structs.replace(before, switched_at=copy.switched_at + 1))])
+        engine.apply([LogEntry(offset, _newest(before, copy))])
         offset += 1
     persons, reviews = engine.person_count, copy.reviews.count
-    outputs = engine.apply(
-        [LogEntry(offset, msgspec.structs.replace(after, switched_at=copy.switched_at + 1))]
-    )
+    outputs = engine.apply([LogEntry(offset, _newest(after, copy))])
     changes = [output for output in outputs if isinstance(output, PersonChange)]
     merges = [
         (change.person_id, change.merged_into)
@@ -72,3 +70,7 @@ def try_tables(state: LinkState, epoch: int, before: TableSwitch | None, after: 
         merges=tuple(merges[:SHOWN]),
         splits=tuple(splits[:SHOWN]),
     )
+
+
+def _newest(switch: TableSwitch, state: LinkState) -> TableSwitch:
+    return msgspec.structs.replace(switch, switched_at=state.switched.get(switch.table, -1) + 1)

@@ -17,12 +17,16 @@ from connectors.feeds import Catalog
 from linkage.durable import DurableLinker
 from linkage.engine import Engine
 from linkage.errors import WeightsError
+from linkage.generic import default_generic, read_generic
 from linkage.weights import default_weights, read_weights
 from streams import audit, settings
 from streams.cli.decide import enter
 from streams.cli.errors import reported
 from streams.settings import Settings
 
+Table = Annotated[
+    TableName, typer.Option("--table", help="Which table: weights, or generic values that stand for nothing.")
+]
 Data = Annotated[Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")]
 _NOW = "now"
 _OWN = "default"
@@ -53,9 +57,32 @@ def register(app: typer.Typer) -> None:
         )
 
     @group.command()
+    def generic(
+        out: Annotated[Path, typer.Argument(help="Where the table to be reviewed goes, a CSV.")],
+        data: Data = None,
+    ) -> None:
+        """Learn generic values: what far more people have than can be. Changes nothing; delete lines that are wrong."""
+        from linkage.placeholders import learn
+
+        options = settings.load(data)
+        with reported(), _linker(options) as engine:
+            audit.note(options.data, "link generic", str(out))
+            learned = learn(engine.state)
+            out.write_text(learned.text, encoding="utf-8")
+        for one in learned.found:
+            feeds = ", ".join(one.feeds)
+            typer.echo(
+                f"{one.element} {one.shown}: {one.holders} people, {one.expected:.3g} expected; {feeds}"
+            )
+        typer.echo(
+            f"{out}: {len(learned.found)} new values; read it, then: renkou link compare now {out} --table generic"
+        )
+
+    @group.command()
     def compare(
         old: Annotated[str, typer.Argument(help="A table's file; now is the one in force, default ours.")],
         new: Annotated[str, typer.Argument(help="The table to compare it with, named alike.")],
+        table: Table = TableName.WEIGHTS,
         data: Data = None,
     ) -> None:
         """Show what another table would merge and split. Changes nothing; prints one JSON object."""
@@ -64,8 +91,8 @@ def register(app: typer.Typer) -> None:
         options = settings.load(data)
         with reported(), _linker(options) as engine:
             audit.note(options.data, "link compare", f"{old} {new}")
-            after = _switch(engine, new, "", "")
-            before = None if old == _NOW else _switch(engine, old, "", "")
+            after = _switch(engine, table, new, "", "")
+            before = None if old == _NOW else _switch(engine, table, old, "", "")
             trial = try_tables(engine.state, engine.epoch, before, after)
         typer.echo(msgspec.json.encode(trial).decode())
 
@@ -75,6 +102,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Argument(help="The table's file; default is the one that comes with renkou.")
         ],
         reason: Annotated[str, typer.Option(help="Why; it is logged.")],
+        table: Table = TableName.WEIGHTS,
         author: Annotated[str, typer.Option(help="Who switches; the user's name when not given.")] = "",
         data: Data = None,
     ) -> None:
@@ -83,7 +111,7 @@ def register(app: typer.Typer) -> None:
         with reported():
             if not reason.strip():
                 raise WeightsError("a switch has a reason; give it with --reason")
-            entry = _switch(None, new, author or getpass.getuser(), reason)
+            entry = _switch(None, table, new, author or getpass.getuser(), reason)
             Engine.check_switch(entry)
             audit.note(options.data, "link switch", new)
             enter(options, entry)
@@ -102,11 +130,11 @@ def _linker(options: Settings) -> Iterator[Engine]:
         yield linker.engine
 
 
-def _switch(engine: Engine | None, name: str, author: str, reason: str) -> TableSwitch:
+def _switch(engine: Engine | None, table: TableName, name: str, author: str, reason: str) -> TableSwitch:
     if name == _NOW and engine is not None:
-        text = engine.state.graph.scorer.weights.text
+        text = engine.state.table(table)
     elif name == _OWN:
-        text = default_weights().text
+        text = default_weights().text if table is TableName.WEIGHTS else default_generic().text
     else:
-        text = read_weights(Path(name)).text
-    return TableSwitch(TableName.WEIGHTS, text, author, reason, time.time_ns() // 1000)
+        text = (read_weights if table is TableName.WEIGHTS else read_generic)(Path(name)).text
+    return TableSwitch(table, text, author, reason, time.time_ns() // 1000)

@@ -26,7 +26,7 @@ from linkage.features import (
     numbers_meant,
     what_tells,
 )
-from linkage.generic import read_generic
+from linkage.generic import GenericValues
 from linkage.id_number import check_character, corrections, distance, is_valid_id_number
 from linkage.names import NameComparer, NameLevel, level_of
 from linkage.weights import Weights, bits, default_weights
@@ -275,7 +275,7 @@ def test_weights_are_log_ratios_in_parts_of_a_bit() -> None:
 )
 def test_a_wrong_table_of_generic_values_is_refused(text: str) -> None:
     with pytest.raises(WeightsError, match=r"g\.csv: "):
-        read_generic(text, "g.csv")
+        GenericValues(text, "g.csv")
 
 
 @pytest.mark.parametrize("year", [FIRST_LUNAR_YEAR, *range(1802, 2199, 9), 1985, 2033, LAST_LUNAR_YEAR])
