@@ -162,9 +162,6 @@ class Engine:
         feed.deleted.pop(record.key, None)
         if row is None:
             row = feed.rows[record.key] = RowState(feed, record.key, version, record.source_time)
-        elif record.source_time < row.source_time:
-            for mention in row.mentions:
-                step.turn(mention)
         row.version = version
         row.source_time = record.source_time
         row.placeholder = False
@@ -342,12 +339,12 @@ class Engine:
         return state.next_serial - 1
 
     def _change(self, step: Step, stored: MentionState, mention: Mention, invalid: str) -> None:
-        packed, former = pack(mention), stored.packed
-        if packed != former or invalid != stored.invalid:
+        packed = pack(mention)
+        if packed != stored.packed or invalid != stored.invalid:
             said = stored.read()
             if invalid == stored.invalid and what_tells(mention) == what_tells(said):
                 stored.packed = packed
-                step.renew(stored, former)
+                step.renew(stored)
                 return
             graph, node = self.state.graph, stored.node
             before = features_of(said, stored.invalid, self.state.generic)
@@ -361,7 +358,7 @@ class Engine:
                 step.leave(node)
                 stored.node = graph.add(stored, after, alone=node.decided)
                 step.join(stored)
-        step.renew(stored, former)
+        step.renew(stored)
 
     def _remove(self, step: Step, mention: MentionState) -> None:
         self.state.graph.remove(mention, mention.node, mention.features(self.state.generic))

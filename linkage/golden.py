@@ -15,209 +15,83 @@ time (microseconds since 1970) of the row state that holds the value. An element
 the other feeds that have the same value, and those that have another, the value's own feed among them when
 its records differ.
 
-A record follows from the person's live mentions alone. `Golden` gets there by steps: only elements that a change can
-concern are looked at again.
+A record follows from the person's live mentions alone and is made anew whenever one of them changes: the work is done
+by compiled code (`linkage.survivorship`) on the packed mentions.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from avro.record import PERSON_ELEMENTS
-from linkage.outputs import Value, Values
+from linkage.outputs import Values
 
 if TYPE_CHECKING:
-    from linkage.state import MentionState
-
-REMEMBERED_FROM: Final = 3
-"""Mentions of a person from which on the record is kept between entries: for fewer it is as quickly made anew."""
+    from linkage.state import MentionState, Origin
 
 _encode: Final = msgspec.json.Encoder().encode
-_pack: Final = msgspec.msgpack.Encoder().encode
-_OPENINGS: Final = tuple([f'"{element}":[' for element in PERSON_ELEMENTS])
-_COUNT: Final = len(PERSON_ELEMENTS)
-_PLACES: Final = tuple(range(_COUNT))
+_OPENINGS: Final = [f'"{element}":'.encode() for element in PERSON_ELEMENTS]
+_ROOM: Final = 1 << 14
+"""Bytes that most golden records fit in; more are made when one does not."""
 
-_MOST_SETS: Final = 1 << 12
-
-
-class _Feeds:
-    """A set of feeds as provenance names them: in order, each with its position."""
-
-    __slots__ = ("_places", "head", "lists", "place")
-
-    def __init__(self, names: dict[int, str]) -> None:
-        """``names`` are by the feeds' bits."""
-        ordered = sorted([(name, bit) for bit, name in names.items()])
-        self.head = f'{{"feeds":{_encode([name for name, _ in ordered]).decode()},"records":['
-        self._places = [(bit, str(place)) for place, (_, bit) in enumerate(ordered)]
-        self.place = dict(self._places)
-        self.lists: dict[int, str] = {0: "[]"}
-
-    def list_of(self, feeds: int) -> str:
-        """Return the positions of a part of the set as a JSON list."""
-        places = [place for bit, place in self._places if feeds & bit]
-        text = self.lists[feeds] = f"[{','.join(places)}]"
-        return text
+_decode: Final = msgspec.msgpack.Decoder(tuple[Values, str, int]).decode
 
 
-class FeedSets:
-    """The sets of feeds that persons were seen to have: some thousands, for as long as the feeds keep their bits."""
+class GoldenRecords:
+    """Makes golden records. ``register`` tells it the feeds; the authority for their values is in these."""
 
     def __init__(self) -> None:
-        self._known: dict[int, _Feeds] = {}
+        # Loads the compiler: only where records are made.
+        from linkage.survivorship import survive
 
-    def find(self, bits: int, mentions: Iterable[MentionState]) -> _Feeds:
-        """Return the set ``bits``, which is of the feeds of ``mentions``."""
-        found = self._known.get(bits)
-        if found is None:
-            if len(self._known) >= _MOST_SETS:
-                self._known.clear()
-            origins = [mention.row.feed.origin for mention in mentions]
-            found = self._known[bits] = _Feeds({origin.bit: origin.name for origin in origins})
-        return found
+        self._survive = survive
+        self._out = np.empty(_ROOM, np.uint8)
+        self._feeds: dict[str, int] = {}
+        self._ranks: npt.NDArray[np.int64]
+        self._texts: npt.NDArray[np.uint8]
+        self._ends: npt.NDArray[np.int64]
 
+    def register(self, origins: Iterable[Origin]) -> None:
+        """Know these feeds from now on: all that mentions come from."""
+        ordered = sorted(origins, key=lambda origin: origin.name)
+        self._feeds = {origin.name: place for place, origin in enumerate(ordered)}
+        texts = [_encode(origin.name) for origin in ordered] + _OPENINGS
+        self._ranks = np.array([origin.ranks for origin in ordered], np.int64)
+        self._texts = np.frombuffer(b"".join(texts), np.uint8)
+        self._ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
 
-class Golden:
-    """A person's golden record as it stands, brought up to date mention by mention.
-
-    Element by element: ``best`` the value that survives, ``winner`` the mention that it comes from, ``same`` the
-    bits of the feeds that have it, ``other`` those of feeds that have another one.
-    """
-
-    __slots__ = ("best", "other", "same", "winner")
-
-    def __init__(self, mentions: Sequence[MentionState]) -> None:
-        self.best: list[Value] = [None] * _COUNT
-        self.winner: list[MentionState | None] = [None] * _COUNT
-        self.same = [0] * _COUNT
-        self.other = [0] * _COUNT
-        self._fill(_PLACES, mentions)
-
-    def add(self, added: MentionState, mentions: Sequence[MentionState]) -> None:
-        """Take in a mention that came to the person; ``mentions`` are all, itself among them."""
-        origin = added.row.feed.origin
-        bit, ranks = origin.bit, origin.ranks
-        best, winners = self.best, self.winner
-        again: list[int] = []
-        for place, value in enumerate(added.values()):
-            if value is None:
-                continue
-            winner = winners[place]
-            if winner is None:
-                best[place], winners[place] = value, added
-                self.same[place] = bit
-            elif value == best[place]:
-                self.same[place] |= bit
-                if _outranks(added, ranks[place], winner, place):
-                    winners[place] = added
-            elif not _outranks(added, ranks[place], winner, place):
-                self.other[place] |= bit
-            elif self.other[place]:
-                again.append(place)
-            else:
-                best[place], winners[place] = value, added
-                self.other[place] = self.same[place]
-                self.same[place] = bit
-        if again:
-            self._fill(again, mentions)
-
-    def renew(self, mention: MentionState, before: Values, mentions: Sequence[MentionState]) -> None:
-        """Take in that a mention, which said ``before``, says something else, or says it later, never earlier."""
-        ranks = mention.row.feed.origin.ranks
-        winners = self.winner
-        again: list[int] = []
-        for place, (value, former) in enumerate(zip(mention.values(), before, strict=True)):
-            if value != former:
-                again.append(place)
-            elif value is not None:
-                winner = winners[place]
-                assert winner is not None, "the mention itself has a value"
-                if winner is not mention and _outranks(mention, ranks[place], winner, place):
-                    if value == self.best[place]:
-                        winners[place] = mention
-                    else:
-                        again.append(place)
-        if again:
-            self._fill(again, mentions)
-
-    def _fill(self, places: Sequence[int], mentions: Sequence[MentionState]) -> None:
-        """Make the elements at ``places`` anew."""
-        recent = sorted(mentions, key=_recency) if len(mentions) > 1 else mentions
-        origins = [mention.row.feed.origin for mention in recent]
-        bits = [origin.bit for origin in origins]
-        ranks = [origin.ranks for origin in origins]
-        count = len(recent)
-        columns = tuple(zip(*[mention.values() for mention in recent], strict=True))
-        for place in places:
-            column = columns[place]
-            missing = column.count(None)
-            if missing == count:  # half of the elements, for most people
-                self.best[place] = self.winner[place] = None
-                self.same[place] = self.other[place] = 0
-                continue
-            chosen = -1
-            trust = 0
-            first: Value = None
-            same = other = 0
-            for index, value in enumerate(column):
-                if value is not None:
-                    rank = ranks[index][place]
-                    if chosen < 0 or rank < trust:
-                        chosen, trust, first = index, rank, value
-            for value, bit in zip(column, bits, strict=True):
-                if value == first:
-                    same |= bit
-                elif value is not None:
-                    other |= bit
-            self.best[place], self.winner[place] = first, recent[chosen]
-            self.same[place], self.other[place] = same, other
-
-    def provenance(self, mentions: Sequence[MentionState], sets: FeedSets) -> str:
-        """Return the provenance; ``mentions`` are all of the person."""
-        present = 0
+    def make(self, mentions: Sequence[MentionState]) -> bytes:
+        """Return the packed golden record of a person's mentions, one at least: the same for the same mentions in
+        any order and any process. `unpack_golden` reads it."""
+        feeds = self._feeds
+        data: list[bytes] = []
+        numbers: list[int] = []
         for mention in mentions:
-            present |= mention.row.feed.origin.bit
-        feeds = sets.find(present, mentions)
-        lists, make = feeds.lists, feeds.list_of
-        records: list[str] = []
-        elements: list[str] = []
-        numbers: dict[MentionState, tuple[int, int]] = {}
-        for opening, winner, same, disagree in zip(
-            _OPENINGS, self.winner, self.same, self.other, strict=True
-        ):
-            if winner is None:
-                continue
-            known = numbers.get(winner)
-            if known is None:
-                row = winner.row
-                bit = row.feed.origin.bit
-                known = numbers[winner] = len(records), ~bit
-                records.append(f"[{feeds.place[bit]},{_encode(row.key).decode()},{row.source_time}]")
-            number, others = known
-            agree = same & others
-            elements.append(
-                f"{opening}{number},{lists.get(agree) or make(agree)},{lists.get(disagree) or make(disagree)}]"
-            )
-        return f'{feeds.head}{",".join(records)}],"elements":{{{",".join(elements)}}}}}'
+            row = mention.row
+            said, key = mention.packed, row.key.encode()
+            data += (said, key)
+            numbers += (len(said), len(key), row.source_time, feeds[row.feed.name])
+        said_all = np.frombuffer(b"".join(data), np.uint8)
+        fields = np.frombuffer(array("q", numbers), np.int64)
+        while (size := self._survive(said_all, fields, self._ranks, self._texts, self._ends, self._out)) < 0:
+            self._out = np.empty(-2 * size, np.uint8)
+        return self._out[:size].tobytes()
 
 
-def _outranks(one: MentionState, rank: int, other: MentionState, place: int) -> bool:
-    """Say whether the element's value in ``one``, trusted by ``rank``, goes before that in ``other``."""
-    another = other.row.feed.origin.ranks[place]
-    return rank < another or (rank == another and _recency(one) < _recency(other))
+def unpack_golden(packed: bytes) -> tuple[Values, str]:
+    """Return the values and the provenance of a packed golden record."""
+    values, provenance, _ = _decode(packed)
+    return values, provenance
 
 
-def _recency(mention: MentionState) -> tuple[int, str, str, str, int]:
-    row = mention.row
-    return -row.source_time, row.feed.name, row.key, mention.role, mention.ordinal
-
-
-def digest_of(values: Sequence[Value], provenance: str, mention_count: int) -> bytes:
-    """Return a short digest of a golden record, the same in every process: of two golden records of one person
+def digest_of(packed: bytes) -> bytes:
+    """Return a short digest of a packed golden record, the same in every process: of two golden records of one person
     with one digest the second would not be published, which happens once in 2**64."""
-    return xxhash.xxh3_64_digest(_pack((values, provenance, mention_count)))
+    return xxhash.xxh3_64_digest(packed)

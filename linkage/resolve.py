@@ -16,7 +16,7 @@ from typing import Final
 from avro.record import DecisionKind, MentionPlace
 from linkage.clusters import partition
 from linkage.decisions import Conflict, DecisionState, Held, Published
-from linkage.golden import REMEMBERED_FROM, Golden, digest_of
+from linkage.golden import digest_of, unpack_golden
 from linkage.graph import Node
 from linkage.outputs import (
     NO_VALUES,
@@ -27,10 +27,11 @@ from linkage.outputs import (
     PersonIdChange,
     PersonState,
     ReviewChange,
+    Values,
     format_person_id,
 )
 from linkage.reviews import Review, ReviewState
-from linkage.state import LinkState, MentionState, PersonEntry, Rule, values_of
+from linkage.state import LinkState, MentionState, PersonEntry, Rule
 from linkage.weights import TOGETHER
 
 _by_serial: Final = attrgetter("serial")
@@ -46,7 +47,6 @@ class Step:
     """The work on one log entry: collects what the entry touches, then `finish` settles it."""
 
     __slots__ = (
-        "_added",
         "_announced",
         "_decided",
         "_issued",
@@ -70,8 +70,7 @@ class Step:
         self._joined: dict[int, MentionState] = {}
         self._left: dict[Node, None] = {}
         self._removed: dict[int, MentionState] = {}
-        self._renewed: dict[int, tuple[MentionState, bytes]] = {}
-        self._added: dict[PersonEntry, list[MentionState]] = {}
+        self._renewed: dict[int, MentionState] = {}
         self._announced: dict[int, MentionState] = {}
         self._vacated: dict[Slot, MentionState] = {}
 
@@ -83,21 +82,14 @@ class Step:
         """A mention left the node, or is at another place: who is there is to be found again."""
         self._left[node] = None
 
-    def renew(self, mention: MentionState, before: bytes) -> None:
-        """The mention's row has a new state, no older than the one in which it said ``before``: the golden record
-        may differ."""
-        self._renewed.setdefault(mention.serial, (mention, before))
+    def renew(self, mention: MentionState) -> None:
+        """The mention's row has a new state: the golden record may differ."""
+        self._renewed[mention.serial] = mention
 
     def announce(self, mention: MentionState) -> None:
         """The mention stands at another key: its identity is put out even if the person is the same."""
         self._announced[mention.serial] = mention
-        self.turn(mention)
-
-    def turn(self, mention: MentionState) -> None:
-        """The mention's row is elsewhere or older than it was: which value survives is to be found anew."""
-        if mention.person is not None:
-            mention.person.golden = None
-        self._renewed.setdefault(mention.serial, (mention, mention.packed))
+        self._renewed[mention.serial] = mention
 
     def end_rebuild(self) -> None:
         """The log is read as far as the state before this one had: ids that nobody has claimed are retired."""
@@ -148,17 +140,14 @@ class Step:
             else:
                 mention.person = person
                 person.mentions.append(mention)
-                self._added.setdefault(person, []).append(mention)
                 changed[mention.serial] = mention
                 dirty[person.number] = person
         if nodes or self._removed:
             self._recluster(nodes, changed, dirty, ended)
-        for mention, before in self._renewed.values():
+        for mention in self._renewed.values():
             person = mention.person
             assert person is not None
             dirty[person.number] = person
-            if person.golden is not None and mention not in self._added.get(person, ()):
-                person.golden.renew(mention, values_of(before), person.mentions)
         if state.refresh:
             dirty = dict(state.persons)
             state.refresh = False
@@ -168,12 +157,11 @@ class Step:
         for person in sorted(ended, key=_by_number):
             outputs.append(self._ended(person, version))
         for person in sorted(dirty.values(), key=_by_number) if len(dirty) > 1 else dirty.values():
-            golden = self._golden(person)
-            provenance = golden.provenance(person.mentions, state.feed_sets)
-            digest = digest_of(golden.best, provenance, len(person.mentions))
+            golden = state.golden.make(person.mentions)
+            digest = digest_of(golden)
             if digest != person.digest:
                 person.digest = digest
-                outputs.append(_active(person, tuple(golden.best), provenance, version))
+                outputs.append(_active(person, *unpack_golden(golden), version))
         for person in self._issued:
             if person.number in state.persons:
                 outputs.append(_issued(person, version))
@@ -190,17 +178,6 @@ class Step:
                 touched[person.number] = None
         if touched:
             self._put_reviews(touched, version, outputs)
-
-    def _golden(self, person: PersonEntry) -> Golden:
-        mentions = person.mentions
-        golden = person.golden
-        if golden is not None:
-            for mention in self._added.get(person, ()):
-                golden.add(mention, mentions)
-        else:
-            golden = Golden(mentions)
-        person.golden = golden if len(mentions) >= REMEMBERED_FROM else None
-        return golden
 
     def _newcomer(self, mention: MentionState) -> PersonEntry | None:
         """Return the person whom a new mention joins without a change for anybody else, None when that is not sure.
@@ -282,7 +259,7 @@ class Step:
         ended += [person for number, person in before.items() if number not in kept]
         for person in ended:
             del self._state.persons[person.number]
-            person.mentions, person.golden = [], None  # no cycle is left behind: see `linkage.heap`
+            person.mentions = []  # no cycle is left behind: see `linkage.heap`
 
     def _take_over(
         self, cluster: list[MentionState], claimed: list[int], before: dict[int, PersonEntry]
@@ -374,10 +351,6 @@ class Step:
         if not others and len(cluster) == len(person.mentions):
             return
         dirty[person.number] = person
-        if len(cluster) == len(person.mentions) + len(others):
-            self._added.setdefault(person, []).extend(others)
-        else:
-            person.golden = None
         for mention in others:
             mention.person = person
             changed[mention.serial] = mention
@@ -512,9 +485,7 @@ def _review(review: Review, state: ReviewState, version: int) -> ReviewChange:
     )
 
 
-def _active(
-    person: PersonEntry, values: tuple[str | int | None, ...], provenance: str, version: int
-) -> PersonChange:
+def _active(person: PersonEntry, values: Values, provenance: str, version: int) -> PersonChange:
     return PersonChange(
         person_id=format_person_id(person.number),
         state=PersonState.ACTIVE,

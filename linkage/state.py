@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -19,10 +18,9 @@ from linkage.decisions import DecisionBook
 from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
 from linkage.generic import GenericValues, default_generic
-from linkage.golden import FeedSets, Golden
+from linkage.golden import GoldenRecords
 from linkage.graph import Graph, Node
 from linkage.ids import Anchor, KnownIds, anchor_of
-from linkage.outputs import Values
 from linkage.weights import Weights, default_weights
 
 Authority = Mapping[str, Sequence[str]]
@@ -30,24 +28,8 @@ Authority = Mapping[str, Sequence[str]]
 of them."""
 
 ELEMENT_INDEX: Final[dict[str, int]] = {element: index for index, element in enumerate(PERSON_ELEMENTS)}
-_Elements: Final = msgspec.defstruct(
-    "_Elements",
-    [("role", str), ("ordinal", int), *[(element, str | int | None) for element in PERSON_ELEMENTS]],
-    array_like=True,
-    gc=False,
-)
-"""The beginning of a packed mention: golden records need no more, and an array's rest is passed over."""
-_unpack_elements: Final = msgspec.msgpack.Decoder(_Elements).decode
-_element_values: Final = attrgetter(*PERSON_ELEMENTS)
-
 pack: Final = msgspec.msgpack.Encoder().encode
 unpack: Final = msgspec.msgpack.Decoder(Mention).decode
-
-
-def values_of(packed: bytes) -> Values:
-    """Return the values of a person's elements in a packed mention."""
-    values: Values = _element_values(_unpack_elements(packed))
-    return values
 
 
 class Rule(StrEnum):
@@ -81,16 +63,14 @@ NEVER: Final = -1
 class Origin:
     """A feed as golden records see it: for each element of a person how much it is trusted, 0 the most.
 
-    ``bit`` stands for it in sets of feeds; it means nothing outside of this process. Never changed, and equal to
-    none but itself: another authority makes other origins.
+    Never changed: another authority makes other origins.
     """
 
-    __slots__ = ("bit", "name", "ranks")
+    __slots__ = ("name", "ranks")
 
-    def __init__(self, name: str, ranks: tuple[int, ...], bit: int) -> None:
+    def __init__(self, name: str, ranks: tuple[int, ...]) -> None:
         self.name = name
         self.ranks = ranks
-        self.bit = bit
 
 
 class FeedState:
@@ -164,26 +144,20 @@ class MentionState:
         """Return what the mention says."""
         return unpack(self.packed)
 
-    def values(self) -> Values:
-        """Return the values of a person's elements."""
-        return values_of(self.packed)
-
     def features(self, generic: GenericValues) -> Features:
         """Return what linking looks at, where the values of ``generic`` stand for nothing."""
         return features_of(unpack(self.packed), self.invalid, generic)
 
 
 class PersonEntry:
-    """An active person. ``digest`` is of the golden record as it was last published, ``golden`` the record itself
-    where it is worth its memory, None where it is to be made anew."""
+    """An active person. ``digest`` is of the golden record as it was last published."""
 
-    __slots__ = ("digest", "golden", "mentions", "number", "split_from")
+    __slots__ = ("digest", "mentions", "number", "split_from")
 
     def __init__(self, number: int, split_from: int | None) -> None:
         self.number = number
         self.split_from = split_from
         self.digest = b""
-        self.golden: Golden | None = None
         self.mentions: list[MentionState] = []
 
 
@@ -202,7 +176,7 @@ class LinkState:
         self.refresh = False
         """All golden records are to be made again with the next entry: the authority changed."""
         self.feeds: dict[str, FeedState] = {}
-        self.feed_sets = FeedSets()
+        self.golden = GoldenRecords()
         self.persons: dict[int, PersonEntry] = {}
         self.merged: dict[int, int] = {}
         self.mention_count = 0
@@ -251,23 +225,26 @@ class LinkState:
         self.authority = authority
         self.refresh = True
         for feed in self.feeds.values():
-            feed.origin = self._origin(feed.name, feed.origin.bit)
-        for person in self.persons.values():
-            person.golden = None
+            feed.origin = self._origin(feed.name)
+        self._register()
 
     def feed(self, name: str) -> FeedState:
         """Return the feed's state, made when it is new."""
         feed = self.feeds.get(name)
         if feed is None:
-            feed = self.feeds[name] = FeedState(self._origin(name, 1 << len(self.feeds)))
+            feed = self.feeds[name] = FeedState(self._origin(name))
+            self._register()
         return feed
 
-    def _origin(self, feed: str, bit: int) -> Origin:
+    def _register(self) -> None:
+        self.golden.register([feed.origin for feed in self.feeds.values()])
+
+    def _origin(self, feed: str) -> Origin:
         ranks = []
         for element in PERSON_ELEMENTS:
             trusted = self.authority.get(element, ())
             ranks.append(trusted.index(feed) if feed in trusted else len(trusted))
-        return Origin(feed, tuple(ranks), bit)
+        return Origin(feed, tuple(ranks))
 
     def add(self, mention: MentionState, features: Features) -> None:
         """Bring a mention that has no node into the graph."""

@@ -272,7 +272,7 @@ class World:
                 self.nodes.append(node)
             for sign in features.tokens:
                 node.tokens[sign] = node.tokens.get(sign, 0) + 1
-            row = RowState(FeedState(Origin(live.feed, (), 1)), live.key, 0, 0)
+            row = RowState(FeedState(Origin(live.feed, ())), live.key, 0, 0)
             node.members.append(MentionState(row, live.role, 0, 0, b"", ""))
             self.node_of[live.place] = node
         graph = networkx.Graph()

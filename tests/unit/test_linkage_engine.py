@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avro.codec import DatumCodec
-from avro.record import Finding, Kin, Mark, MarkKind, Mention, Record
+from avro.record import PERSON_ELEMENTS, Finding, Kin, Mark, MarkKind, Mention, Record
 from avro.schema import shared_schema
 from avro.version import from_bytes, log_version
 from linkage.engine import Engine, LogEntry
 from linkage.errors import AuthorityError, OffsetError
-from linkage.golden import REMEMBERED_FROM, Golden
+from linkage.golden import unpack_golden
 from linkage.graph import MOST
 from linkage.outputs import (
     Disposition,
@@ -28,11 +28,13 @@ from linkage.outputs import (
     PersonIdChange,
     ReviewChange,
 )
+from linkage.state import LinkState, MentionState, RowState, pack
 from tests.unit.linkage_world import (
     AUTHORITY,
     BAD_NUMBER,
     FEEDS,
     NUMBERS,
+    Live,
     Source,
     Tables,
     expanded,
@@ -485,10 +487,9 @@ def test_unchanged_elements_keep_the_rows_own_value() -> None:
     log(record(HEALTH, "2", 2, mention(phone=None, name=None, unchanged=("phone", "name"))))
     stored = log.engine.state.mention(HEALTH, "2", "self", 0)
     assert stored is not None
-    assert "13900000002" in stored.values()
-    assert "王小芳" in stored.values()
+    assert (stored.read().name, stored.read().phone) == ("王小芳", "13900000002")
     log(record(HEALTH, "2", 3, mention(phone=None)))
-    assert "13900000002" not in stored.values()
+    assert stored.read().phone is None
 
 
 def test_roles_come_and_go() -> None:
@@ -617,22 +618,53 @@ def test_the_golden_record_of_any_number_of_mentions(mentions: int) -> None:
     assert len(tables.check(live_mentions(source.events))) == 1
 
 
-@settings(max_examples=30, deadline=None)
-@given(sources())
-def test_golden_records_that_are_kept_are_what_they_would_be_if_made_anew(source: Source) -> None:
-    engine = Engine(3, AUTHORITY)
-    for entry in numbered(source.events):
-        engine.apply([entry])
-        for person in engine.state.persons.values():
-            kept, anew = person.golden, Golden(person.mentions)
-            assert (kept is not None) == (len(person.mentions) >= REMEMBERED_FROM)
-            if kept is not None:
-                assert (kept.best, kept.winner, kept.same, kept.other) == (
-                    anew.best,
-                    anew.winner,
-                    anew.same,
-                    anew.other,
-                )
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TEXTS = st.none() | KEYS | st.sampled_from(["x" * 40, "家" * 90])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(FEEDS),
+            KEYS,
+            st.integers(-5, 5),
+            TEXTS,
+            st.integers(-(2**40), 2**40),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_compiled_golden_records_are_those_of_the_oracle(
+    drawn: list[tuple[str, str, int, str | None, int]],
+) -> None:
+    """Any characters in keys and values, equal times, keys and roles; the bytes are MessagePack's own."""
+    state = LinkState(AUTHORITY)
+    mentions, live = [], []
+    for serial, (feed, key, source_time, text, birth) in enumerate(drawn):
+        said = mention(role=f"r{serial % 3}", ordinal=serial, name=text, phone=text, birth_date=birth)
+        row = RowState(state.feed(feed), key, serial, source_time)
+        mentions.append(MentionState(row, said.role, serial, serial, pack(said), ""))
+        values = tuple(getattr(said, element) for element in PERSON_ELEMENTS)
+        live.append(Live(feed, f"{key}", said.role, source_time, values, said, ""))
+    packed = state.golden.make(mentions)
+    values, provenance = unpack_golden(packed)
+    assert (values, expanded(provenance)) == golden(live)
+    assert packed == msgspec.msgpack.encode((values, provenance, len(mentions)))
+    assert packed == state.golden.make(mentions[::-1])
+
+
+def test_a_golden_record_of_more_than_fits() -> None:
+    """Feeds, mentions and texts beyond every length that has a shorter form."""
+    state = LinkState({})
+    mentions = []
+    for serial in range(70_000):
+        row = RowState(state.feed(f"d{serial % 300}.t"), "k" * (serial % 7), 1, serial % 900)
+        mentions.append(MentionState(row, "self", serial, serial, pack(mention(name="n" * 400)), ""))
+    values, provenance = unpack_golden(state.golden.make(mentions))
+    assert values[0] == "n" * 400
+    assert len(msgspec.json.decode(provenance)["feeds"]) == 300
 
 
 @settings(max_examples=20, deadline=None)
