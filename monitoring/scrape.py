@@ -20,13 +20,15 @@ TIMEOUT: Final = 3.0
 class Counts:
     """What the stages have counted since they started.
 
-    ``changes`` maps a stage to its outcomes; ``rows`` a table to the rows written; ``latency`` is the cumulative
-    histogram from commit to queryable, by upper bound in seconds, over all departments.
+    ``changes`` maps a stage to its outcomes; ``feeds`` a feed to what its changes became in the normalize stage;
+    ``rows`` a table to the rows written; ``latency`` is the cumulative histogram from commit to queryable, by upper
+    bound in seconds, over all departments.
     """
 
     changes: dict[str, dict[str, float]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(float))
     )
+    feeds: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     rows: dict[str, float] = field(default_factory=dict)
     latency: dict[float, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -61,7 +63,10 @@ def add(counts: Counts, text: str) -> None:
         for sample in family.samples:
             match sample.name:
                 case "renkou_changes_total":
-                    counts.changes[sample.labels["stage"]][sample.labels["outcome"]] += sample.value
+                    stage, outcome = sample.labels["stage"], sample.labels["outcome"]
+                    counts.changes[stage][outcome] += sample.value
+                    if stage == "normalize":
+                        counts.feeds[sample.labels["feed"]][outcome] += int(sample.value)
                 case "renkou_rows_written_total":
                     counts.rows[sample.labels["table"]] = sample.value
                 case "renkou_commit_to_queryable_seconds_bucket":

@@ -18,7 +18,7 @@ from connectors.errors import FeedError, TransientError
 from connectors.feeds import Catalog, Feed
 from connectors.feeds.definition import DATABASE_KINDS
 from connectors.simulate import schema as simulated
-from connectors.simulate.tables import TABLES
+from connectors.simulate.tables import FILES, TABLES
 from connectors.stack import HUB, PUSH, LocalStack, ProcessSpec, lacks
 from connectors.stack import connect as connect_process
 from streams.errors import SettingError
@@ -38,15 +38,21 @@ Say = Callable[[str], None]
 
 def departments_of(text: str) -> tuple[str, ...]:
     """Return the departments that a setting names: ``all``, or names separated by commas. Raises SettingError."""
-    known = tuple(dict.fromkeys(table.department for table in TABLES))
+    captured = dict.fromkeys(table.department for table in TABLES)
+    known = tuple(captured | dict.fromkeys(table.department for table in FILES))
     names = known if text == ALL else tuple(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
     unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise SettingError(
-            f"--departments: {'there is no department ' + repr(unknown[0]) if unknown else 'none is named'}; "
-            f"give {ALL}, or some of {','.join(known)}"
-        )
+    if unknown or captured.keys().isdisjoint(names):
+        reason = f"there is no department {unknown[0]!r}" if unknown else "none with a database is named"
+        raise SettingError(f"--departments: {reason}; give {ALL}, or some of {','.join(known)}")
     return names
+
+
+def plays_files(departments: Sequence[str], asked: bool | None) -> bool:
+    """Say whether the departments' files are delivered: as was asked, else where one of them has nothing but files."""
+    if asked is not None:
+        return asked
+    return not {table.department for table in TABLES}.issuperset(departments)
 
 
 def on_this_machine(catalog: Catalog, departments: Sequence[str] = DEPARTMENTS) -> Catalog:
@@ -272,5 +278,6 @@ __all__ = [
     "hub_specs",
     "missing_departments",
     "on_this_machine",
+    "plays_files",
     "prepare",
 ]

@@ -74,6 +74,10 @@ class Producer:
                 self.waiting = False
         self._raise()
 
+    def close(self) -> None:
+        """Leave the broker; what was sent and not flushed may be lost. For a producer that ends before its process."""
+        self._producer.close()
+
     def _on_delivery(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
             self._error = error

@@ -6,10 +6,12 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -22,7 +24,7 @@ from monitoring.signals import STAGES
 from monitoring.status import SourceStatus
 from streams import hub, settings
 from streams.cli.errors import reported
-from streams.cli.options import Departments
+from streams.cli.options import Departments, Files
 from streams.demo import Demo, Plan, Result
 
 REFRESH: Final = 1.0
@@ -49,6 +51,7 @@ def register(app: typer.Typer) -> None:
         keep: Annotated[bool, typer.Option(help="Keep the data for renkou up, sql and person.")] = False,
         seed: Annotated[int, typer.Option(help="Another seed gives another population.")] = 1,
         departments: Departments = ",".join(hub.DEPARTMENTS),
+        files: Files = None,
         data: Annotated[
             Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
         ] = None,
@@ -56,8 +59,9 @@ def register(app: typer.Typer) -> None:
         """Run sources, Kafka, Connect, registry, hub and store here, and watch changes arrive. Ctrl-C ends it."""
         with reported():
             options = settings.load(data)
+            options = replace(options, data=options.data.absolute())
             played = hub.departments_of(departments)
-            plan = Plan(options.data.absolute(), people, rate, seed, duration, played)
+            plan = Plan(options, people, rate, seed, duration, played, hub.plays_files(played, files))
             Show(plan, Catalog.load(options.feeds), keep).run()
 
 
@@ -176,12 +180,18 @@ class Show:
         median, worst = counts.quantile(0.5), counts.quantile(0.99)
         if median is not None and worst is not None:
             lines.append(f"commit to queryable           p50 {median:.2f} s, p99 {worst:.2f} s")
-        table = Table(title="live rows 行数")
-        for heading in ("feed", "source", "store", ""):
-            table.add_column(heading)
+        table = Table(title="rows by feed 行数", box=SIMPLE, padding=(0, 1), pad_edge=False)
+        for heading in ("feed", "source", "records", "deletes", "dead", "store", ""):
+            table.add_column(heading, no_wrap=True)
         for feed, rows in result.source_rows.items():
-            stored = result.store_rows[feed]
-            table.add_row(feed, str(rows), str(stored), "equal" if rows == stored else "DIFFERENT")
+            done = counts.feeds[feed]
+            figures = (
+                rows, done["record"], done["delete"], result.dead_by_feed.get(feed, 0), result.store_rows[feed]
+            )  # fmt: skip
+            verdict = "equal" if rows == figures[-1] else "rest is dead"
+            if not result.is_complete(feed):
+                verdict = "DIFFERENT"
+            table.add_row(feed, *map(str, figures), verdict)
         self._console.print(Panel("\n".join(lines), title="summary 小结"), table)
 
 

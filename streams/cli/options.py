@@ -10,6 +10,15 @@ Departments = Annotated[
     str,
     typer.Option(
         metavar="all|A,B,…",
-        help="Departments whose databases this machine plays, each with a connector of its own.",
+        help="Departments that this machine plays: databases, each with a connector of its own, and files.",
+    ),
+]
+
+Files = Annotated[
+    bool | None,
+    typer.Option(
+        "--files/--no-files",
+        help="Deliver the departments' files too. [default: where a department has nothing else, as with all]",
+        show_default=False,
     ),
 ]

@@ -20,9 +20,9 @@ from connectors.debezium import Capture
 from connectors.errors import StackError
 from connectors.feeds import Catalog
 from connectors.stack import Event, LocalStack, ProcessSpec, State, owner
-from streams import hub, settings
+from streams import handover, hub, settings
 from streams.cli.errors import reported
-from streams.cli.options import Departments
+from streams.cli.options import Departments, Files
 
 PROGRESS_FILE: Final = "progress.jsonl"
 """In ``DIR/run``: what the background process tells the command that waits for it."""
@@ -45,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     seed: int
     departments: tuple[str, ...]
+    files: bool
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -74,19 +75,22 @@ def register(app: typer.Typer) -> None:
             Capture, typer.Option(help="How Debezium writes changes into Kafka.")
         ] = Capture.JSON,
         departments: Departments = ",".join(hub.DEPARTMENTS),
+        files: Files = None,
         foreground: Annotated[
             bool, typer.Option(help="Stay in the foreground; a service manager wants that.")
         ] = False,
     ) -> None:
         """Start the whole hub on this machine in the background, and return when it is ready."""
         with reported():
+            played = hub.departments_of(departments)
             options = Options(
                 capture=capture.value,
                 simulate=simulate,
                 people=people,
                 rate=rate,
                 seed=seed,
-                departments=hub.departments_of(departments),
+                departments=played,
+                files=hub.plays_files(played, files),
             )
             folder = settings.load(data).data.absolute()
             if owner(folder) is not None:
@@ -153,6 +157,15 @@ def _run(folder: Path, options: Options, tell: Callable[[str, str], None]) -> No
         if options.simulate:
             stack.add([_simulator(folder, options)])
             stack.publish()
+            if options.files:
+                handover.hand_over(
+                    configured,
+                    stack.endpoints().kafka,
+                    catalog,
+                    handover.delivered_feeds(catalog, options.departments),
+                    handover.write_inbox(folder, options.seed, options.people),
+                    lambda text: tell("say", text),
+                )
         tell("ready", "")
         stack.run_until_signal()
 
@@ -177,7 +190,7 @@ def _start(folder: Path, options: Options) -> None:
     log = folder / "logs" / "up.log"
     command = [sys.executable, "-m", "streams.cli", "up", "--foreground", "--data", str(folder)]
     command += ["--capture", options.capture, "--simulate" if options.simulate else "--no-simulate"]
-    command += ["--departments", ",".join(options.departments)]
+    command += ["--departments", ",".join(options.departments), "--files" if options.files else "--no-files"]
     command += ["--people", str(options.people), "--rate", str(options.rate), "--seed", str(options.seed)]
     began = time.monotonic()
     with log.open("wb") as output:
