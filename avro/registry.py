@@ -94,11 +94,13 @@ class LocalRegistry:
 class ConfluentRegistry:
     """A registry with Confluent's REST interface (Confluent's own, Apicurio's ``ccompat`` …). Calls block."""
 
-    def __init__(self, url: str, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, timeout: float = 10.0, transport: httpx.BaseTransport | None = None) -> None:
+        """``transport`` is how it is reached, by HTTP when None."""
         self._url = url.rstrip("/")
         self._client = httpx.Client(
             base_url=self._url + "/",
             timeout=timeout,
+            transport=transport,
             headers={"Content-Type": "application/vnd.schemaregistry.v1+json"},
         )
         self._cache: dict[int, Schema] = {}
@@ -136,7 +138,9 @@ class ConfluentRegistry:
         except _RefusedError as error:
             if error.status == NOT_FOUND:
                 return False
-            raise
+            # Two processes that start together set it together: Apicurio refuses the second of them.
+            if error.status != CONFLICT or self.compatibility(subject) != COMPATIBILITY:
+                raise
         return True
 
     def schema(self, schema_id: int) -> Schema:

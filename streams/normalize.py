@@ -6,7 +6,7 @@ around it that reads chunks and writes topics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -205,9 +205,10 @@ class NormalizeAgent:
                     action="name or exclude them in the feed",
                 )
 
-    def write_frontier(self, department: str, time: int) -> None:
-        """Write a frontier mark behind everything that was written before it."""
-        self._write(Mark(MarkKind.FRONTIER, department, "", 0, time))
+    def write_frontiers(self, reached: Mapping[str, int]) -> None:
+        """Write a frontier mark for each department, with its time, behind everything that was written before."""
+        for department, time in reached.items():
+            self._write(Mark(MarkKind.FRONTIER, department, "", 0, time))
         self._producer.flush()
 
     def _write(self, outcome: Outcome) -> tuple[str, str]:

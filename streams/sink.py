@@ -81,13 +81,15 @@ class SinkAgent:
         queryable = self._queryable()
         for department, frontier in queryable.items():
             batch.add_frontier(department, "queryable", frontier, now)
+        if not batch.has_data:
+            # What is before the marks is durable: nobody who asks for the frontier need wait for its own row.
+            self._are_queryable(queryable)
         for department, (state, since, noted) in list(self._board.states.items()):
             batch.add_source_state(department, state, since, noted)
         result = self._writer.write(batch)
         for feed, rows in batch.rows.items():
             self._board.stored[feed.partition(".")[0]] += len(rows)
-        for department, frontier in queryable.items():
-            self._reached(department, "queryable", frontier)
+        self._are_queryable(queryable)
         self._observe(result, time.monotonic() - started)
 
     def _queryable(self) -> dict[str, int]:
@@ -97,6 +99,10 @@ class SinkAgent:
             for department, stages in list(self._board.frontiers.items())
             if "normalized" in stages and "linked" in stages
         }
+
+    def _are_queryable(self, frontiers: Mapping[str, int]) -> None:
+        for department, frontier in frontiers.items():
+            self._reached(department, "queryable", frontier)
 
     def _reached(self, department: str, stage: str, frontier: int) -> None:
         self._board.frontiers[department][stage] = frontier

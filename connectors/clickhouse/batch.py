@@ -90,6 +90,18 @@ class Batch:
         self._frontiers: dict[tuple[str, str], Frontier] = {}
         self._states: dict[str, SourceState] = {}
 
+    @property
+    def has_data(self) -> bool:
+        """Whether it holds anything beside frontiers and states of sources."""
+        return bool(
+            self.rows
+            or self.truncations
+            or self.identities
+            or self.persons
+            or self.linked
+            or self.dead_letters
+        )
+
     def add_record(self, feed: str, datum: bytes, record: Record | None = None) -> None:
         """Add a record of ``feed``: its datum as it travels in the log (without the wire format) and its
         header, if somebody has decoded it."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import faust
 import structlog
 from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from avro.envelope import EnvelopeDecoder
 from avro.registry import ConfluentRegistry
@@ -29,7 +31,7 @@ from streams.settings import Settings
 log = structlog.get_logger()
 
 FRONTIER_SECONDS: Final = 0.25
-"""Between two looks whether a heartbeat's offsets are passed: what it adds to the published lag."""
+"""Between two looks whether offsets are passed that were not yet when their heartbeat was read."""
 OFFSETS_TIMEOUT: Final = 5.0
 
 
@@ -58,12 +60,15 @@ async def run(settings: Settings, catalog: Catalog) -> int:
             if captured:
                 with metrics.BATCH_SECONDS.labels("normalize").time():
                     newest = await asyncio.to_thread(agent.process, captured)
-                frontiers.on_chunks(captured, newest)
+                await asyncio.to_thread(frontiers.on_chunks, captured, newest)
+            heard: dict[str, int] = {}
             for chunk in chunks:
                 department = departments.get(chunk[0].topic)
                 time = heartbeat_time(decoder, chunk) if department is not None else None
                 if department is not None and time is not None:
-                    await asyncio.to_thread(frontiers.on_heartbeat, department, time)
+                    heard[department] = time
+            if heard:
+                await asyncio.to_thread(frontiers.on_heartbeats, heard)
 
         faust_app.chunks_agent(app, inputs, handle, Gathering(settings.chunk, STAGE_PAUSE))
 
@@ -77,56 +82,79 @@ async def run(settings: Settings, catalog: Catalog) -> int:
 
 
 class _Frontiers:
-    """Reads the offsets that the frontier tracker needs and writes the marks that it yields."""
+    """Reads the offsets that the frontier tracker needs and writes the marks that it yields.
+
+    Whoever handles chunks and the timer call it from threads of their own.
+    """
 
     def __init__(self, bootstrap: str, catalog: Catalog, agent: NormalizeAgent) -> None:
         self._agent = agent
         self._tracker = FrontierTracker()
+        self._lock = threading.Lock()
         self._passed: dict[tuple[str, int], int] = {}
         self._topics: dict[str, list[str]] = {
             department: [feed.topic for feed in catalog.feeds if feed.department == department]
             for department in department_names(catalog)
         }
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
         # It never subscribes: the group's id only names whose committed offsets are read.
         self._offsets = KafkaConsumer({"bootstrap.servers": bootstrap, "group.id": topics.NORMALIZE_GROUP})
 
     def on_chunks(self, chunks: Sequence[Sequence[Any]], newest: dict[str, int]) -> None:
         """The chunks are durable in the log; ``newest`` is each department's newest commit time in them."""
-        for last in (chunk[-1] for chunk in chunks):
-            self._passed[last.topic, last.partition] = last.offset + 1
-        for department, source_time in newest.items():
-            self._tracker.on_change(department, source_time)
+        with self._lock:
+            for last in (chunk[-1] for chunk in chunks):
+                self._passed[last.topic, last.partition] = last.offset + 1
+            for department, source_time in newest.items():
+                self._tracker.on_change(department, source_time)
 
-    def on_heartbeat(self, department: str, time: int) -> None:
-        """A heartbeat was read: note where the department's topics end now."""
-        ends: dict[tuple[str, int], int] = {}
-        try:
-            for topic, partition in self._partitions(self._topics[department]):
-                _, end = self._offsets.get_watermark_offsets(
-                    TopicPartition(topic, partition), timeout=OFFSETS_TIMEOUT
+    def on_heartbeats(self, heard: Mapping[str, int]) -> None:
+        """Heartbeats were read: note where their departments' topics end now, and write the marks that this yields.
+
+        ``heard`` maps departments to times. What is passed already needs no look at others' positions, so that a
+        mark leaves as soon as its heartbeat is here.
+        """
+        with self._lock:
+            try:
+                ends = self._ends(self._partitions(t for name in heard for t in self._topics[name]))
+            except (KafkaException, TimeoutError) as error:
+                reason = error.args[0].name() if isinstance(error, KafkaException) else "_TIMED_OUT"
+                log.warning("no end offsets, the frontier waits for the next heartbeat", error=reason)
+                return
+            for department, time in heard.items():
+                own = set(self._topics[department])
+                self._tracker.on_heartbeat(
+                    department, time, {tp: end for tp, end in ends.items() if tp[0] in own}
                 )
-                ends[topic, partition] = end
-        except KafkaException as error:
-            log.warning(
-                "no end offsets, the frontier waits for the next heartbeat", error=error.args[0].name()
-            )
-            return
-        self._tracker.on_heartbeat(department, time, ends)
+            self._write(self._passed)
 
     def advance(self) -> None:
-        """Write a mark for each frontier that has moved."""
-        if not self._tracker.waiting():
-            return
-        for department, time in self._tracker.advance(self._positions()).items():
-            self._agent.write_frontier(department, time)
+        """Write a mark for each frontier that has moved, given others' positions as well."""
+        with self._lock:
+            if self._tracker.waiting():
+                self._write(self._positions())
+
+    def _write(self, positions: Mapping[tuple[str, int], int]) -> None:
+        moved = self._tracker.advance(positions)
+        if moved:
+            self._agent.write_frontiers(moved)
+
+    def _ends(self, partitions: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        if not partitions:
+            return {}
+        wanted = {TopicPartition(*tp): OffsetSpec.latest() for tp in partitions}
+        futures = self._admin.list_offsets(wanted, request_timeout=OFFSETS_TIMEOUT)
+        return {
+            (tp.topic, tp.partition): future.result(OFFSETS_TIMEOUT).offset for tp, future in futures.items()
+        }
 
     def _positions(self) -> dict[tuple[str, int], int]:
         """Return the next offset of each partition: this process's own, and others' as they committed them."""
         positions = dict(self._passed)
-        wanted = [
-            TopicPartition(*tp) for tp in self._partitions([t for ts in self._topics.values() for t in ts])
-        ]
         try:
+            wanted = [
+                TopicPartition(*tp) for tp in self._partitions(t for ts in self._topics.values() for t in ts)
+            ]
             committed = self._offsets.committed(wanted, timeout=OFFSETS_TIMEOUT)
         except KafkaException as error:
             log.warning("no committed offsets, the frontier waits", error=error.args[0].name())
@@ -136,7 +164,7 @@ class _Frontiers:
             positions[tp] = max(positions.get(tp, 0), item.offset)
         return positions
 
-    def _partitions(self, names: Sequence[str]) -> list[tuple[str, int]]:
+    def _partitions(self, names: Iterable[str]) -> list[tuple[str, int]]:
         metadata = self._offsets.list_topics(timeout=OFFSETS_TIMEOUT).topics
         return [
             (name, partition) for name in names if name in metadata for partition in metadata[name].partitions
