@@ -24,11 +24,12 @@ from unittest.mock import patch
 
 from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Producer as KafkaProducer
+from prometheus_client import Counter, Gauge, Histogram
 
 from avro.envelope import EnvelopeDecoder
 from avro.kcat import read_line
 from avro.registry import LocalRegistry
-from connectors.clickhouse import open_store
+from connectors.clickhouse.store import open_store
 from connectors.feeds import Catalog
 from connectors.simulate.events import SNAPSHOT, write
 from connectors.simulate.population import Population
@@ -65,7 +66,7 @@ class Nothing:
 @contextmanager
 def without_metrics() -> Iterator[None]:
     """Replace every metric of the hub while the block runs."""
-    kinds = (metrics.Counter, metrics.Gauge, metrics.Histogram, Latencies)
+    kinds = (Counter, Gauge, Histogram, Latencies)
     with ExitStack() as stack:
         for name, value in vars(metrics).items():
             if isinstance(value, kinds):
