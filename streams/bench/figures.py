@@ -107,7 +107,8 @@ class Rung(msgspec.Struct):
     """An open-loop load. ``committed`` is what the source really took a second; ``share`` that of the sustained rate.
 
     Latencies run from the moment a probe was due to be committed to the moment it was seen by a query; they are exact
-    to ``resolution``. ``inside`` has the hub's own p50, p99 and p99.9 over all changes.
+    to ``resolution``. ``linked_p50`` and ``linked_p99`` run until the person's golden record shows it as well.
+    ``inside`` has the hub's own p50, p99 and p99.9 over all changes.
     """
 
     share: float
@@ -122,6 +123,8 @@ class Rung(msgspec.Struct):
     resolution: float
     lag: Lag
     cpu: dict[str, float]
+    linked_p50: float = 0.0
+    linked_p99: float = 0.0
 
 
 class CatchUp(msgspec.Struct):

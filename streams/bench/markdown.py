@@ -155,11 +155,12 @@ def _loads(report: Report) -> Iterator[str]:
     yield ""
     yield "## Latency under an open-loop load"
     yield from _table(
-        ["wanted/s", "of sustained", "committed/s", "probes", "p50 s", "p99 s", "worst s",
-         "inside p50 / p99 / p99.9 s"],
+        ["wanted/s", "of sustained", "committed/s", "probes", "p50 s", "p99 s", "worst s", "person p50 s",
+         "person p99 s", "inside p50 / p99 / p99.9 s"],
         [
             [f"{r.wanted:,.0f}", f"{r.share:.0%}", f"{r.committed:,.0f}", f"{r.probes}", f"{r.p50:.2f}",
-             f"{r.p99:.2f}", f"{r.worst:.2f}", " / ".join(f"{value:.2f}" for value in r.inside.values())]
+             f"{r.p99:.2f}", f"{r.worst:.2f}", f"{r.linked_p50:.2f}", f"{r.linked_p99:.2f}",
+             " / ".join(f"{value:.2f}" for value in r.inside.values())]
             for r in report.rungs
         ],
     )  # fmt: skip
@@ -210,11 +211,13 @@ def _how(report: Report) -> Iterator[str]:
         "*Sustained*: so many rows are committed while the connectors are paused; the time runs from the first "
         "captured change until the last stored row, the work after the last record (identities, persons) included. "
         f"*Alone*: the first snapshot's {report.source_rows:,} rows, nothing else of the hub running; a process's "
-        "start is not counted. *Latency*: a row of our own is updated ten times a second on a fixed schedule (every "
-        "two seconds without load) and looked for by queries; it counts from the moment the update was due, so a "
+        "start is not counted. *Latency*: a resident of our own is updated ten times a second on a fixed schedule "
+        "(every two seconds without load) and looked for by queries, the record and, for *person*, the golden record "
+        "as well; it counts from the moment the update was due, so a "
         "source or hub that is held up is not spared. *Inside* is the hub's own histogram over all changes. "
-        "*Published lag*: now minus the frontier in `/metrics`; *true*: the age of the oldest probe that is committed "
-        "and not visible. *Catch-up*: the hub's processes are held while Debezium captures a backlog, then let go "
+        "*Published lag*: now minus the frontier in `/metrics`; *true*: the age of the oldest probe that is "
+        "committed and that record and person do not both show; where the load is more than is sustained both "
+        "must grow together. *Catch-up*: the hub's processes are held while Debezium captures a backlog, then let go "
         "while the source goes on."
     )
 

@@ -1,9 +1,10 @@
-"""Single changes, watched from outside: from the moment they are due to be committed until a query returns them.
+"""Single changes, watched from outside: from the moment they are due to be committed until queries return them.
 
-A row of our own in a table of the police is updated again and again, each time with the next number. Whoever sees a
-number has seen all before it, because the states of one key keep their order. Beside it stands what the hub publishes
-of that source, asked for *before* the row is: a frontier that is past a change which the row does not show yet has
-claimed too much.
+A resident of our own in a table of the police gets another phone number again and again, each time the next one.
+Whoever sees a number has seen all before it, because the states of one key keep their order. Two things are looked for:
+the record, and the person's golden record, which has been through linking as well. A change is queryable as the
+frontier means it when both show it. Beside it stands what the hub publishes of that source, asked for *before* the rows
+are: a frontier that is past a change which they do not show yet has claimed too much.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ import httpx
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
+from avro.normalize.resident_id import check_character
 from connectors.endpoints import Endpoints
 from streams.bench.figures import Lag, quantile
 
 DEPARTMENT: Final = "police"
-HOUSEHOLD: Final = "900000000999"
+RESIDENT: Final = 900000000999
 """A key that the simulator gives to nobody."""
+_BODY: Final = "39010219000101999"
+ID_NUMBER: Final = _BODY + check_character(_BODY)
+PHONE: Final = "139"
+"""What every number begins with; eight digits that count follow."""
 POLL: Final = 0.05
 """Seconds between two queries: what a latency is exact to, beside the query itself."""
 PUBLISHED_EVERY: Final = 0.5
@@ -32,24 +38,32 @@ BLINK: Final = 0.02
 """Seconds within which a commit's return and a frontier cannot be told apart."""
 
 _INSERT: Final = (
-    """INSERT INTO hj_hjxx ("HH", "HLX", "SSXQ", "MLXZ", "ZTBZ", "GXSJ") """
-    "VALUES (%s, '1', '390102', '0', '0', '20250101000000') ON CONFLICT DO NOTHING"
+    """INSERT INTO hj_ryjbxx ("RYNBID", "HH", "GMSFHM", "XM", "XB", "CSRQ", "LXDH", "RYZT", "GXSJ") """
+    """VALUES (%s, '900000000999', %s, '甄测试', '1', '19000101', '13900000000', '0', '20250101000000') """
+    "ON CONFLICT DO NOTHING"
 )
-_UPDATE: Final = """UPDATE hj_hjxx SET "MLXZ" = %s WHERE "HH" = %s"""
+_LAST: Final = """SELECT "LXDH" FROM hj_ryjbxx WHERE "RYNBID" = %s"""
+_UPDATE: Final = """UPDATE hj_ryjbxx SET "LXDH" = %s WHERE "RYNBID" = %s"""
+_KEY: Final = f"""key = '{{"RYNBID":{RESIDENT}}}'"""
 _SEEN: Final = (
-    "SELECT toInt64(JSONExtractString(raw, 'MLXZ')) AS number FROM police_hj_hjxx "  # noqa: S608 - names of ours
-    f"""WHERE key = '{{"HH":"{HOUSEHOLD}"}}'"""
+    "SELECT toInt64OrZero(substring(ifNull((SELECT JSONExtractString(raw, 'LXDH') FROM police_hj_ryjbxx"  # noqa: S608 - names of ours
+    f" WHERE {_KEY}), ''), 4)), toInt64OrZero(substring(ifNull((SELECT phone FROM persons WHERE person_id ="
+    f" (SELECT person_id FROM identities WHERE department = 'police' AND table = 'hj_ryjbxx' AND {_KEY}"
+    " AND role = 'self')), ''), 4))"
 )
 _FRONTIER: Final = "renkou_frontier_timestamp_seconds"
 
 
 @dataclass(slots=True)
 class Probe:
-    """One change. Moments are seconds since 1970; ``committed`` and ``seen`` are 0 before they are."""
+    """One change. Moments are seconds since 1970, 0 before they are: ``seen`` that of the record, ``linked`` that from
+    which on record and person both show it.
+    """
 
     due: float
     committed: float = 0.0
     seen: float = 0.0
+    linked: float = 0.0
 
     @property
     def latency(self) -> float:
@@ -75,13 +89,18 @@ class Seen:
 
     @property
     def latencies(self) -> list[float]:
-        """Latencies of those that were seen."""
+        """Latencies of the records that were seen."""
         return [probe.latency for probe in self.probes if probe.seen]
+
+    @property
+    def linked_latencies(self) -> list[float]:
+        """Latencies until the person showed it as well."""
+        return [probe.linked - probe.due for probe in self.probes if probe.linked]
 
     @property
     def unseen(self) -> int:
         """How many were not seen in the time."""
-        return sum(not probe.seen for probe in self.probes)
+        return sum(not probe.linked for probe in self.probes)
 
     def lag(self) -> Lag:
         """Return published against true lag."""
@@ -111,6 +130,8 @@ class Watch:
         self._first = 0
         """Number of the first probe: the row may have been counted up by an earlier watch."""
         self._visible = 0
+        self._linked = 0
+        """How many of the probes the record shows, and the person as well."""
         self._failure: BaseException | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), daemon=True)
@@ -120,10 +141,10 @@ class Watch:
     def start(self) -> None:
         """Begin."""
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(_INSERT, [HOUSEHOLD])
-            row = connection.execute("""SELECT "MLXZ" FROM hj_hjxx WHERE "HH" = %s""", [HOUSEHOLD]).fetchone()
+            connection.execute(_INSERT, [RESIDENT, ID_NUMBER])
+            row = connection.execute(_LAST, [RESIDENT]).fetchone()
             assert row is not None
-            self._first = int(row[0]) + 1
+            self._first = int(str(row[0]).removeprefix(PHONE)) + 1
         for thread in self._threads:
             thread.start()
 
@@ -160,7 +181,7 @@ class Watch:
                 # Appended before it is sent: whoever sees it must know it.
                 probe = Probe(due)
                 self._probes.append(probe)
-                connection.execute(_UPDATE, [str(self._first + len(self._probes) - 1), HOUSEHOLD])
+                connection.execute(_UPDATE, [f"{PHONE}{self._first + len(self._probes) - 1:08d}", RESIDENT])
                 probe.committed = time.time()
                 due += self._period  # however long it took: the schedule does not wait for the source
 
@@ -174,37 +195,42 @@ class Watch:
                     next_published = started + PUBLISHED_EVERY
                     frontier = self._published(client)
                 asked = time.time()
-                number = self._number(client)
+                numbers = self._numbers(client)
                 now = time.time()
-                self._note(number, now)
+                self._note(*numbers, now)
                 if frontier is not None:
                     self._compare(frontier, asked)
                 self._drained.wait(max(0.0, started + POLL - now))
 
-    def _note(self, number: int, now: float) -> None:
-        upto = number - self._first + 1
-        for probe in self._probes[self._visible : max(upto, self._visible)]:
+    def _note(self, record: int, person: int, now: float) -> None:
+        visible = max(self._visible, record - self._first + 1)
+        linked = max(self._linked, min(record, person) - self._first + 1)
+        for probe in self._probes[self._visible : visible]:
             probe.seen = now
-        self._visible = max(self._visible, upto)
+        for probe in self._probes[self._linked : linked]:
+            probe.linked = now
+        self._visible, self._linked = visible, linked
 
     def _compare(self, frontier: float, asked: float) -> None:
-        """``frontier`` was published before ``asked``, when the row was looked at that has just been noted."""
+        """``frontier`` was published before ``asked``, when the rows were looked at that have just been noted."""
         oldest = self._outstanding()
         true = 0.0 if oldest is None or oldest > asked else asked - oldest
         too_much = oldest is not None and oldest <= asked and frontier > oldest + BLINK
         self._looks.append(Looked(max(0.0, asked - frontier), true, too_much))
 
     def _outstanding(self) -> float | None:
-        """Return when the oldest change was committed that no query has shown."""
-        if self._visible >= len(self._probes):
+        """Return when the oldest change was committed that queries have not shown in both."""
+        if self._linked >= len(self._probes):
             return None
-        committed = self._probes[self._visible].committed
+        committed = self._probes[self._linked].committed
         return committed or None
 
-    def _number(self, client: httpx.Client) -> int:
+    def _numbers(self, client: httpx.Client) -> tuple[int, int]:
+        """Return the number that the record shows and that the person shows, 0 before there is one."""
         answer = client.post(self._endpoints.clickhouse, params={"default_format": "TSV"}, content=_SEEN)
         answer.raise_for_status()
-        return int(answer.text.strip() or -1)
+        record, person = answer.text.split()
+        return int(record), int(person)
 
     def _published(self, client: httpx.Client) -> float | None:
         """Return the moment up to which the hub's metrics say that everything of the source is queryable."""

@@ -170,15 +170,20 @@ def test_a_number_that_is_seen_stands_for_all_before_it() -> None:
     one = watch()
     one._first = 40
     one._probes += [Probe(due=10.0 + n, committed=10.1 + n) for n in range(4)]
-    one._note(-1, 11.0)
+    one._note(-1, -1, 11.0)
     assert [probe.seen for probe in one._probes] == [0.0] * 4
-    one._note(41, 12.0)
-    one._note(40, 13.0)
+    one._note(41, 40, 12.0)
+    one._note(40, 39, 13.0)
     assert [probe.seen for probe in one._probes] == [12.0, 12.0, 0.0, 0.0]
-    assert one._outstanding() == 12.1
-    one._note(43, 15.0)
+    # What the record shows and the person does not is not queryable yet.
+    assert [probe.linked for probe in one._probes] == [12.0, 0.0, 0.0, 0.0]
+    assert one._outstanding() == 11.1
+    one._note(41, 43, 14.0)
+    assert [probe.linked for probe in one._probes] == [12.0, 14.0, 0.0, 0.0]
+    one._note(43, 43, 15.0)
     assert one._outstanding() is None
     assert [probe.latency for probe in one._probes] == [2.0, 1.0, 3.0, 2.0]
+    assert one._linked == 4
 
 
 def test_a_frontier_beyond_a_change_that_is_not_visible_claims_too_much() -> None:
@@ -188,7 +193,7 @@ def test_a_frontier_beyond_a_change_that_is_not_visible_claims_too_much() -> Non
     one._compare(frontier=99.0, asked=101.0)
     one._compare(frontier=100.1 + BLINK * 2, asked=101.0)
     one._compare(frontier=99.0, asked=100.0)  # committed after the look: it was not to be seen
-    one._note(0, 101.5)
+    one._note(0, 0, 101.5)
     one._compare(frontier=101.0, asked=102.0)
     assert [look.claims_too_much for look in one._looks] == [False, True, False, False]
     assert [round(look.true, 3) for look in one._looks] == [0.9, 0.9, 0.0, 0.0]
