@@ -110,6 +110,7 @@ class DurableLinker:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
             recovered = self._recover()
+            self.engine.state.golden.prepare()
         except OSError as error:
             self.close()
             raise StateWriteError(

@@ -12,6 +12,7 @@ mentions to the new key: the delete as a placeholder, which the create, having t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Final, NamedTuple
 
 import msgspec
@@ -308,7 +309,7 @@ class Engine:
             if stored is None:
                 if mention.unchanged:
                     mention = msgspec.structs.replace(mention, unchanged=())
-                stored = MentionState(row, mention.role, mention.ordinal, 0, pack(mention), invalid)
+                stored = MentionState(row, intern(mention.role), mention.ordinal, 0, pack(mention), invalid)
                 stored.serial = self._serial(stored)
                 self.state.mention_count += 1
                 self.state.add(stored, features_of(mention, invalid, self.state.generic))

@@ -58,6 +58,13 @@ class GoldenRecords:
         self._texts: npt.NDArray[np.uint8]
         self._ends: npt.NDArray[np.int64]
 
+    def prepare(self) -> None:
+        """Load the compiled code, or compile it: better now than with the first record."""
+        nothing = np.frombuffer(b"\0" * 8, np.uint8)[:0]
+        fields = np.frombuffer(array("q", [0]), np.int64)[:0]
+        ranks = np.empty((0, len(PERSON_ELEMENTS)), np.int64)
+        self._survive(nothing, fields, ranks, nothing, np.cumsum([0]), self._out)
+
     def register(self, origins: Iterable[Origin]) -> None:
         """Know these feeds from now on: all that mentions come from."""
         ordered = sorted(origins, key=lambda origin: origin.name)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from linkage.births import date_in, day_of
 from linkage.features import INDEXED, KIND_MASK, Core, Features, Kind, keys_of, numbers_meant, token
@@ -80,6 +80,27 @@ class Node:
             self.month = day.year * 100 + day.month
         self.keys = tuple(keys_of(core, wide=not core.number))
 
+    @classmethod
+    def restored(
+        cls,
+        core: Core,
+        shared: bool,
+        decided: bool,
+        birth: int | None,
+        month: int,
+        sex: str,
+        keys: tuple[int, ...],
+        tokens: dict[int, int],
+    ) -> Self:
+        """Return a node of a snapshot, without its members and edges."""
+        node = cls.__new__(cls)
+        node.core, node.shared, node.decided = core, shared, decided
+        node.birth, node.month, node.sex = birth, month, sex
+        node.keys, node.tokens = keys, tokens
+        node.numbers = (core.number,) if _has_one_number(core) else numbers_meant(core)
+        node.members, node.edges = [], {}
+        return node
+
     @property
     def order(self) -> tuple[object, ...]:
         """A total order of the nodes that are there at one time, the same whatever came first."""
@@ -104,6 +125,10 @@ class Node:
         tokens = self.tokens
         parent, spouse, child = kin_tokens(number)
         return parent in tokens or spouse in tokens or child in tokens
+
+
+def _has_one_number(core: Core) -> bool:
+    return core.number != "" and not (core.doubtful or core.invalid or core.earlier)
 
 
 _NO_DATE: Final = -(1 << 40)
@@ -159,6 +184,19 @@ class Graph:
         node.members.append(mention)
         self._add_tokens(node, features.tokens)
         return node
+
+    def restore(self, node: Node) -> None:
+        """Put back a node of a snapshot; `rest` follows the last, with all of their edges."""
+        self.node_count += 1
+        for number in node.numbers:
+            self._add_number(number, node)
+        index = self._numbered if node.core.number else self._others
+        for key in (*node.keys, *[sign for sign in node.tokens if sign & KIND_MASK in INDEXED]):
+            self._add_key(index, key, node)
+
+    def rest(self) -> None:
+        """Take the graph as it is for settled."""
+        self._touched, self._dirty = {}, {}
 
     def remove(self, mention: MentionState, node: Node, features: Features) -> None:
         """Take the mention out of its node, and the node out of the graph when it was the last."""

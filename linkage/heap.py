@@ -8,6 +8,8 @@ process of its own puts the state out of the collector's sight now and then.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 EVERY: Final = 20_000
@@ -28,3 +30,15 @@ def rest() -> None:
     """Put all that is there now out of the collector's sight. Costs what came since the last time."""
     gc.collect()
     gc.freeze()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep the collector off while a state is built: all that is made is there to stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -1,13 +1,14 @@
 """Snapshots: the whole state in one file of checked frames, so that the log before it can go.
 
 The first frame of a snapshot, as of a log, is a `Preamble`: it says what the file is, and whether this
-program can go on with it. The graph is not saved; it follows from the mentions.
+program can go on with it. The graph follows from the mentions and is saved nevertheless (`linkage.saved_graph`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from sys import intern
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,12 +18,15 @@ from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.decisions import Held, Published
 from linkage.errors import StateIncompatibleError, WeightsError
+from linkage.graph import Node
+from linkage.heap import undisturbed
 from linkage.ids import KnownIds
 from linkage.log import damaged
+from linkage.saved_graph import Edges, GraphCode, GraphReader, GraphWriter, Nodes, Part
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
 from linkage.weights import tables_digest
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Raised when the files change in a way that older ones cannot be read, or when older logs would link
 otherwise."""
 
@@ -67,8 +71,8 @@ class _Deleted(msgspec.Struct, array_like=True, tag=2):
 
 
 _Mention = tuple[
-    str, int, int, int, Rule, bytes, str
-]  # role, ordinal, serial, person, rule, packed, invalid number
+    str, int, int, int, Rule, bytes, str, int
+]  # role, ordinal, serial, person, rule, packed, invalid number, node
 
 
 class _Rows(msgspec.Struct, array_like=True, tag=3):
@@ -106,7 +110,9 @@ class _Switched(msgspec.Struct, array_like=True, tag=9):
     text: str
 
 
-_Part = _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions | _Known | _Switched
+_Part = (
+    _Totals | _Feed | _Deleted | _Rows | _Persons | _Merged | _End | _Decisions | _Known | _Switched | Part
+)
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_part: Final = msgspec.msgpack.Decoder(_Part).decode
@@ -170,6 +176,8 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Known(state.known)
     for decisions in _chunks(list(state.decisions)):
         yield _Decisions(tuple([_saved_decision(held) for held in decisions]))
+    graph = GraphWriter(state)
+    yield from graph.nodes()
     for feed in state.feeds.values():
         yield _Feed(feed.name, None if feed.truncated < 0 else to_bytes(feed.truncated))
         for deleted in _chunks(list(feed.deleted.items())):
@@ -184,12 +192,13 @@ def _parts(state: LinkState) -> Iterator[_Part]:
                             to_bytes(row.version),
                             row.source_time,
                             row.placeholder,
-                            tuple([_saved(mention) for mention in row.mentions]),
+                            tuple([_saved(mention, graph.place) for mention in row.mentions]),
                         )
                         for row in rows
                     ]
                 ),
             )
+    yield from graph.edges()
     yield _End(state.mention_count)
 
 
@@ -203,7 +212,7 @@ def _saved_decision(held: Held) -> tuple[Decision, MentionPlace, MentionPlace, P
     return held.decision, held.left, held.right, held.published
 
 
-def _saved(mention: MentionState) -> _Mention:
+def _saved(mention: MentionState, places: Mapping[Node, int]) -> _Mention:
     person = mention.person
     assert person is not None
     return (
@@ -214,13 +223,20 @@ def _saved(mention: MentionState) -> _Mention:
         mention.rule,
         mention.packed,
         mention.invalid,
+        places[mention.node],
     )
 
 
 def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
     """Return the state that the snapshot holds. Raises StateDamagedError, StateIncompatibleError."""
+    with undisturbed():
+        return _read_state(path, data, epoch)
+
+
+def _read_state(path: Path, data: bytes, epoch: int) -> LinkState:
     position, _ = read_preamble(path, data, "snapshot", epoch)
     state = LinkState({})
+    graph = GraphReader(state)
     whole = False
     while position < len(data):
         payload = frames.frame_at(data, position)
@@ -229,18 +245,18 @@ def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
         position += frames.HEADER_BYTES + len(payload)
         try:
             part = _decode_part(payload)
-            whole = _restore(state, part)
-        except (msgspec.DecodeError, LookupError, WeightsError) as error:
+            whole = _restore(state, graph, part)
+        except (msgspec.DecodeError, LookupError, ValueError, WeightsError) as error:
             raise damaged(path) from error
     if not whole:
         raise damaged(path)
     state.decisions.weigh_all()
-    state.graph.settle()
+    graph.finish()
     state.reviews.renew(state.persons, state)
     return state
 
 
-def _restore(state: LinkState, part: _Part) -> bool:
+def _restore(state: LinkState, graph: GraphReader, part: _Part) -> bool:
     """Bring the part into the state; return whether it was the last. Raises LookupError when parts do not
     fit."""
     match part:
@@ -271,7 +287,9 @@ def _restore(state: LinkState, part: _Part) -> bool:
             feed = state.feeds[part.feed]
             feed.deleted.update([(key, from_bytes(version)) for key, version in part.keys])
         case _Rows():
-            _restore_rows(state, part)
+            _restore_rows(state, graph, part)
+        case GraphCode() | Nodes() | Edges():
+            graph.take(part)
         case _End():
             if part.mentions != state.mention_count:
                 raise LookupError
@@ -279,17 +297,17 @@ def _restore(state: LinkState, part: _Part) -> bool:
     return False
 
 
-def _restore_rows(state: LinkState, part: _Rows) -> None:
+def _restore_rows(state: LinkState, graph: GraphReader, part: _Rows) -> None:
     feed = state.feeds[part.feed]
     for key, version, source_time, placeholder, mentions in part.rows:
         row = feed.rows[key] = RowState(feed, key, from_bytes(version), source_time, placeholder)
-        for role, ordinal, serial, number, rule, packed, invalid in mentions:
-            mention = MentionState(row, role, ordinal, serial, packed, invalid)
+        for role, ordinal, serial, number, rule, packed, invalid, node in mentions:
+            mention = MentionState(row, intern(role), ordinal, serial, packed, invalid)
             mention.rule = rule
             if state.known is not None and serial < state.known.next_serial:
                 state.anchored.add(serial)
             mention.person = state.persons[number]
             mention.person.mentions.append(mention)
             row.mentions.append(mention)
-            state.add(mention, mention.features(state.generic))
+            graph.add(mention, node)
             state.mention_count += 1

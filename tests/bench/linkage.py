@@ -46,8 +46,7 @@ PARTS: Final = {
     "compare and score": ("graph.py", "settle"),
     "index": ("graph.py", "add"),
     "cluster": ("resolve.py", "_recluster"),
-    "golden record": ("resolve.py", "_golden"),
-    "provenance": ("golden.py", "provenance"),
+    "golden record": ("golden.py", "make"),
     "reviews": ("resolve.py", "_put_reviews"),
     "write-ahead log": ("log.py", "append"),
 }

@@ -1,0 +1,79 @@
+"""The graph out of a snapshot is the graph that was saved, and the one that follows from the mentions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avro.record import Mention
+from linkage import saved_graph
+from linkage.engine import Engine, LogEntry
+from linkage.graph import MOST, Graph
+from linkage.snapshot import read_state, write_state
+from linkage.state import LinkState
+from tests.unit.linkage_world import AUTHORITY, FEEDS, Source, numbered, record, sources
+
+EPOCH = 3
+
+
+def copied(state: LinkState) -> LinkState:
+    return read_state(Path("copy"), b"".join(write_state(state, EPOCH)), EPOCH)
+
+
+def by_other_code(state: LinkState) -> LinkState:
+    """Read what other code has saved: its graph is not trusted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved_graph, "graph_code", lambda: "other")
+        pieces = b"".join(write_state(state, EPOCH))
+    return read_state(Path("copy"), pieces, EPOCH)
+
+
+def shown(graph: Graph) -> object:
+    """Return all that a graph holds, whatever the order in which it came."""
+    nodes = {
+        node.order: (
+            node.shared,
+            node.decided,
+            node.birth,
+            node.month,
+            node.sex,
+            node.numbers,
+            set(node.keys),
+            node.tokens,
+            sorted([mention.serial for mention in node.members]),
+            sorted([(other.order, score) for other, score in node.edges.items()]),
+            sorted([other.order for other in graph.candidates(node)]),
+        )
+        for node in graph.nodes()
+    }
+    numbers = {number: sorted([node.order for node in found]) for number, found in graph.numbers.items()}
+    return graph.node_count, nodes, numbers, graph.hot, graph.hot_numbers, graph.settle()
+
+
+@settings(max_examples=20, deadline=None)
+@given(sources(), sources(), st.sampled_from([copied, by_other_code]))
+def test_a_state_goes_on_as_the_one_that_was_saved(
+    source: Source, later: Source, copy: Callable[[LinkState], LinkState]
+) -> None:
+    engine = Engine(EPOCH, AUTHORITY)
+    engine.apply(numbered(source.events))
+    other = Engine(EPOCH, AUTHORITY, copy(engine.state))
+    assert shown(other.state.graph) == shown(engine.state.graph)
+    more = numbered(later.events, engine.state.offset)
+    assert other.apply(more) == engine.apply(more)
+    assert shown(other.state.graph) == shown(engine.state.graph)
+
+
+def test_hot_keys_are_hot_again() -> None:
+    engine = Engine(EPOCH, AUTHORITY)
+    people = [
+        Mention("self", name=f"王{chr(0x4E00 + place)}", phone="13912345678") for place in range(MOST + 3)
+    ]
+    engine.apply([LogEntry(place, record(FEEDS[0], str(place), 1, one)) for place, one in enumerate(people)])
+    assert engine.hot_keys
+    for copy in (copied, by_other_code):
+        assert shown(copy(engine.state).graph) == shown(engine.state.graph)
