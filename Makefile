@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults long capture-envelopes bench bench-febrl bench-peers bench-parts clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-parts clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ fuzz: $(VENV)/.ready ## Feed a million hostile values to every normalizer, seede
 
 long: $(VENV)/.ready ## Run the long versions of seeded suites that need no stack: a hundred kills of a writing store
 	@$(BIN)/python -m pytest --hypothesis-profile search -m long tests/unit $(ARGS)
+
+long-linking: $(VENV)/.ready ## Shuffle, kill, delete, revoke and explain on simulated registers: half an hour
+	@$(BIN)/python -m pytest -s -m long tests/unit/test_linkage_long.py $(ARGS)
 
 capture-envelopes: $(VENV)/.ready ## Capture the envelope suite again from real databases; some minutes
 	@$(BIN)/python -m tests.envelope.capture $(ARGS)

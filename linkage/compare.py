@@ -9,7 +9,7 @@ One function makes the engine's score and, when it is asked to tell, the list th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, NamedTuple
 
 from linkage.births import BirthLevel, compare_days, day_of
@@ -31,6 +31,7 @@ _DOCUMENT: Final = int(Kind.DOCUMENT)
 _NAME_AND_BIRTH: Final = int(Kind.NAME_AND_BIRTH)
 _OWN: Final = 1 << Kind.TIE | 1 << Kind.DOCUMENT
 _PLACES: Final = tuple(map(int, PLACES))
+_NARROWER: Final = {int(Kind.STREET): int(Kind.BUILDING), int(Kind.TOWN): int(Kind.STREET)}
 _PLACE_MASK: Final = sum([1 << kind for kind in _PLACES])
 
 Tell = Callable[["Item"], None]
@@ -43,6 +44,20 @@ class Item(NamedTuple):
     level: str
     stranger: int
     family: int
+
+
+def is_comparable(one: Iterable[int], other: Iterable[int], kind: int) -> bool:
+    """Say whether sharing a street, or a town, and no more tells something: one of the two says nothing narrower.
+
+    Of others who share their town alone, streets differ, which says as much for two persons as for one who moved.
+    """
+    narrower = _NARROWER.get(kind)
+    if narrower is None:
+        return True
+    return not (
+        any(sign & KIND_MASK == narrower for sign in one)
+        and any(sign & KIND_MASK == narrower for sign in other)
+    )
 
 
 class Scorer:
@@ -246,11 +261,12 @@ class Scorer:
                 tell(Item(Kind(kind).name.lower(), "equal", *weight))
         if done & _PLACE_MASK:
             place = next(kind for kind in _PLACES if done >> kind & 1)
-            weight = self._tokens[place]
-            stranger += weight[0]
-            family += weight[1]
-            if tell is not None:
-                tell(Item(Kind(place).name.lower(), "equal", *weight))
+            if is_comparable(tokens, others, place):
+                weight = self._tokens[place]
+                stranger += weight[0]
+                family += weight[1]
+                if tell is not None:
+                    tell(Item(Kind(place).name.lower(), "equal", *weight))
         if done:
             most = self._most
             over = min(0, most[0] - stranger), min(0, most[1] - family)

@@ -7,9 +7,12 @@ conditional maximisation of Fellegi and Sunter's model, Winkler 1988) finds whic
 number spoils nothing; its m-probabilities are ``same``. Random pairs give ``stranger``, the third sample ``family``.
 Stewards' decisions in force are pairs of their own.
 
-What is estimated is drawn to the table before: it counts as `TRUST` pairs, so that levels that were hardly seen keep
-their probability. Levels of numbers stay as they are: the samples are chosen by them. For names ``stranger`` is a
-factor of the name's own frequency, and stays as well.
+A number that the record's own birth contradicts is a number here as well: without such pairs nobody's birth would ever
+differ. Dates are compared with dates and months with months, each by itself.
+
+What is estimated is drawn to the table before: it counts as `TRUST` pairs, or as many as show a level `TIMES` times, so
+that levels that were hardly seen keep their probability. Levels of numbers stay as they are: the samples are chosen by
+them. For names ``stranger`` is a factor of the name's own frequency, and stays as well.
 """
 
 from __future__ import annotations
@@ -24,11 +27,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 import recordlinkage
+from numpy.typing import NDArray
 from recordlinkage.base import BaseCompareFeature
 
 from avro.record import DecisionKind
 from linkage.births import BirthLevel
-from linkage.compare import Scorer
+from linkage.compare import Scorer, is_comparable
 from linkage.errors import WeightsError
 from linkage.features import KIND_MASK, PLACES, Kind
 from linkage.generic import GenericValues
@@ -43,15 +47,28 @@ MENTIONS: Final = 5
 FEWEST: Final = 200
 """Pairs of one person below which nothing is estimated."""
 TRUST: Final = 50
-"""Pairs that the table before counts as."""
+"""Pairs that the table before counts as, at least."""
+TIMES: Final = 5
+"""So often the table before has seen a level: one of a hundred thousand is not seen in twenty thousand pairs, and is no
+rarer for that."""
 SEED: Final = 1
 ROUNDS: Final = 100
 LEAST: Final = 1e-9
 """No probability is below this one: nothing that was not seen is impossible."""
 
-_UNLIKE: Final = frozenset(("different", "given", "unknown", "month_different"))
+_UNLIKE: Final = frozenset(("different", "given", "one_part", "year_equal"))
 """Levels that speak against one person; the ECM sees each element as alike or not."""
-_LEVELLED: Final = ("name", "birth", "sex")
+_LEVELLED: Final = ("name", "birth", "month", "sex")
+_FEWEST_ELEMENTS: Final = 3
+_NUMBER: Final = "number"
+_TELLING: Final = ("name", "birth", "sex")
+"""Elements by which the ECM tells one person from two, beside the number: all of them together tell a borrowed one."""
+_MONTHS: Final = ("month_equal", "month_different")
+_CHOSEN_BY: Final = "household.equal"
+"""What families are chosen by: in them it says nothing."""
+_NOT_ESTIMATED: Final = "birth.number_equal"
+"""By the shared number, which the pairs are chosen by."""
+_NO_DATES: Final = (BirthLevel.UNKNOWN, BirthLevel.NUMBER_EQUAL, *_MONTHS)
 _SHARED: Final = tuple(kind.name.lower() for kind in Kind if Kind.TIE < kind < Kind.NAME_AND_BIRTH)
 Pair = tuple[Node, Node]
 
@@ -103,14 +120,21 @@ def level_of(element: str, one: Node, other: Node, scorer: Scorer) -> str | None
         mine, others = _of_kind(one, kind), _of_kind(other, kind)
         if not mine or not others:
             return None
-        if kind in PLACES and any(
-            _of_kind(one, narrower) & _of_kind(other, narrower) for narrower in PLACES[: PLACES.index(kind)]
-        ):
-            return "unequal"
+        if kind in PLACES:
+            if not is_comparable(one.tokens, other.tokens, kind):
+                return None
+            if any(
+                _of_kind(one, narrower) & _of_kind(other, narrower)
+                for narrower in PLACES[: PLACES.index(kind)]
+            ):
+                return "unequal"
         return "equal" if mine & others else "unequal"
     if element == "birth":
         birth = scorer.birth_level(one, other)
-        return None if birth is BirthLevel.UNKNOWN else str(birth)
+        return None if birth in _NO_DATES else str(birth)
+    if element == "month":
+        birth = scorer.birth_level(one, other)
+        return str(birth) if birth in _MONTHS else None
     left, right = one.core, other.core
     if element == "sex":
         return None if not (left.sex and right.sex) else "equal" if left.sex == right.sex else "different"
@@ -141,7 +165,7 @@ def train(state: LinkState, *, pairs: int = PAIRS, seed: int = SEED) -> Trained:
         "family": _shares([*family, *decided[DecisionKind.CANNOT_LINK]], elements, scorer),
         "decided": _shares(decided[DecisionKind.MUST_LINK], elements, scorer),
     }
-    text = _table(scorer.weights, likely, len(same), counts)
+    text = _table(scorer.weights, likely, counts)
     decisions = sum(map(len, decided.values()))
     return Trained(text, len(same), len(stranger), len(family), decisions)
 
@@ -155,10 +179,10 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
     families: dict[int, list[MentionState]] = {}
     hot = state.graph.hot
     for mention in mentions:
-        number = mention.node.core.number
-        if not number:
+        if number := _number(mention.node):
+            numbers.setdefault(number, []).append(mention)
+        if not mention.node.core.number:
             continue
-        numbers.setdefault(number, []).append(mention)
         for sign in mention.features(state.generic).tokens:
             if sign & KIND_MASK == Kind.HOUSEHOLD and sign not in hot:
                 families.setdefault(sign, []).append(mention)
@@ -215,14 +239,22 @@ def _elements(weights: Weights) -> dict[str, tuple[str, ...]]:
     """Return the levels of each element that is estimated."""
     found: dict[str, list[str]] = {}
     for name in weights.rows:
-        element, _, level = name.partition(".")
+        if name == _NOT_ESTIMATED:
+            continue
+        element, _, level = _estimated(name).partition(".")
         if element in _LEVELLED or element in _SHARED:
             found.setdefault(element, []).append(level)
     return {element: tuple(levels) for element, levels in found.items()}
 
 
-def _ecm(pairs: Sequence[Pair], elements: dict[str, tuple[str, ...]], scorer: Scorer) -> dict[str, float]:
-    """Return the m-probability of each level, among pairs that say it, by recordlinkage's ECM."""
+def _estimated(name: str) -> str:
+    """Return under which element a line of the table is estimated: months apart from dates."""
+    level = name.partition(".")[2]
+    return f"month.{level}" if level in _MONTHS else name
+
+
+def _ecm(pairs: Sequence[Pair], elements: dict[str, tuple[str, ...]], scorer: Scorer) -> dict[str, _Share]:
+    """Return how often one person's pairs are at each level; a pair counts as recordlinkage's ECM finds it likely."""
     left = pd.DataFrame({"node": [one for one, _ in pairs]}, dtype=object)
     right = pd.DataFrame({"node": [other for _, other in pairs]}, dtype=object)
     index = pd.MultiIndex.from_arrays([left.index, right.index])
@@ -234,25 +266,49 @@ def _ecm(pairs: Sequence[Pair], elements: dict[str, tuple[str, ...]], scorer: Sc
     vectors = seen.fillna(0.0)
     alike = pd.DataFrame(
         {
-            element: vectors[[f"{element}.{level}" for level in levels if level not in _UNLIKE]].max(axis=1)
-            for element, levels in elements.items()
+            element: vectors[
+                [f"{element}.{level}" for level in elements[element] if level not in _UNLIKE]
+            ].max(axis=1)
+            for element in _TELLING
         }
     )
-    used = [name for name in alike.columns if 0 < alike[name].sum() < len(alike)]
-    if len(used) < len(_LEVELLED):
-        raise WeightsError("pairs compare too much alike to learn from; train with a larger register")
-    classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=ROUNDS)
-    classifier.fit(pd.concat([alike[used], _mixed(used)], ignore_index=True))
-    matched = np.asarray(classifier.prob(alike[used]), dtype=np.float64)
-    if not np.isfinite(matched).all():
-        raise WeightsError("the estimation did not converge; train with more --pairs, or another --seed")
-    found: dict[str, float] = {}
+    told = pd.DataFrame({name: said[f"{name}.{elements[name][0]}"] for name in _TELLING})
+    alike[_NUMBER] = [float(_number(one) != "" and _number(one) == _number(other)) for one, other in pairs]
+    told[_NUMBER] = True
+    matched = _matched(alike, told)
+    found: dict[str, _Share] = {}
     for name in vectors.columns:
         weight = matched * said[name].to_numpy(dtype=np.float64)
-        total = float(weight.sum())
-        if total > 0:
-            found[name] = float((weight * vectors[name].to_numpy(dtype=np.float64)).sum()) / total
+        found[name] = _Share(
+            float(weight.sum()), float((weight * vectors[name].to_numpy(dtype=np.float64)).sum())
+        )
     return found
+
+
+def _number(node: Node) -> str:
+    return node.core.number or node.core.doubtful
+
+
+def _matched(alike: pd.DataFrame, told: pd.DataFrame) -> NDArray[np.float64]:
+    """Return how likely each pair is one person, by what is ``told`` of both and is ``alike`` or not.
+
+    The model is estimated from pairs that tell everything: to the ECM what is not told would be unlike.
+    """
+    whole = alike[told[[name for name in _TELLING if told[name].any()]].all(axis=1)]
+    names = [name for name in (_NUMBER, *_TELLING) if 0 < whole[name].sum() < len(whole)]
+    if len(names) < _FEWEST_ELEMENTS:
+        raise WeightsError("pairs compare too much alike to learn from; train with a larger register")
+    classifier = recordlinkage.ECMClassifier(init="jaro", max_iter=ROUNDS)
+    classifier.fit(pd.concat([whole[names], _mixed(names)], ignore_index=True))
+    odds = np.full(len(alike), classifier.p / (1 - classifier.p))
+    for name in names:
+        m, u = classifier.m_probs[name], classifier.u_probs[name]
+        ratio = np.where(alike[name] > 0, m[1] / u[1], m[0] / u[0])
+        odds *= np.where(told[name], ratio, 1.0)
+    if not np.isfinite(odds).all():
+        raise WeightsError("the estimation did not converge; train with more --pairs, or another --seed")
+    likely: NDArray[np.float64] = odds / (1 + odds)
+    return likely
 
 
 def _mixed(names: Sequence[str]) -> pd.DataFrame:
@@ -267,8 +323,8 @@ def _mixed(names: Sequence[str]) -> pd.DataFrame:
 class _Share(NamedTuple):
     """How many pairs say the element, and how many of them at the level."""
 
-    said: int
-    seen: int
+    said: float
+    seen: float
 
 
 def _shares(pairs: Iterable[Pair], elements: dict[str, tuple[str, ...]], scorer: Scorer) -> dict[str, _Share]:
@@ -287,9 +343,7 @@ def _shares(pairs: Iterable[Pair], elements: dict[str, tuple[str, ...]], scorer:
     }
 
 
-def _table(
-    weights: Weights, likely: dict[str, float], pairs: int, counts: dict[str, dict[str, _Share]]
-) -> str:
+def _table(weights: Weights, likely: dict[str, _Share], counts: dict[str, dict[str, _Share]]) -> str:
     """Return the table before with what was learned, each line saying from how many pairs."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -297,18 +351,19 @@ def _table(
     for row in csv.DictReader(StringIO(weights.text)):
         name = f"{row['element']}.{row['level']}"
         before = weights.probabilities(name)
-        if name not in counts["stranger"]:
+        key = _estimated(name)
+        if key not in counts["stranger"]:
             writer.writerow(
                 [row[column] for column in ("element", "level", "same", "stranger", "family", "note")]
             )
             continue
-        decided, stranger, family = (counts[kind][name] for kind in ("decided", "stranger", "family"))
-        expected = likely.get(name, before[0]) * pairs + decided.seen
-        same = _drawn(expected, pairs + decided.said, before[0])
+        decided, stranger, family = (counts[kind][key] for kind in ("decided", "stranger", "family"))
+        one = likely[key]
+        same = _drawn(one.seen + decided.seen, one.said + decided.said, before[0])
         unlike = before[1] if row["element"] == "name" else _drawn(stranger.seen, stranger.said, before[1])
-        kin = _drawn(family.seen, family.said, before[2])
+        kin = before[2] if key == _CHOSEN_BY else _drawn(family.seen, family.said, before[2])
         note = row["note"].partition(" [trained")[0]
-        note += f" [trained on {pairs + decided.said}, {stranger.said}, {family.said} pairs]"
+        note += f" [trained on {round(one.said + decided.said)}, {stranger.said}, {family.said} pairs]"
         writer.writerow(
             (row["element"], row["level"], *(f"{value:.6g}" for value in (same, unlike, kin)), note.strip())
         )
@@ -319,4 +374,6 @@ def _drawn(seen: float, said: float, before: float) -> float:
     """Return a share that is drawn to the one before, which may be a ratio above one and then stays."""
     if before > 1:
         return before
-    return min(1.0, max(LEAST, (seen + TRUST * before) / (said + TRUST)))
+    # Less of it the oftener the level was seen here.
+    trust = max(TRUST, TIMES / before * (1 - seen / TIMES))
+    return min(1.0, max(LEAST, (seen + trust * before) / (said + trust)))

@@ -16,10 +16,15 @@ from avro.record import PERSON_ELEMENTS
 from connectors.clickhouse import sql
 from connectors.clickhouse.access import Access, QueryError, RefusedError, open_access, rows
 from linkage.evaluation import Confusion, Interval, Scores
+from linkage.weights import UNIT
 from streams import audit, settings
 from streams.cli.errors import reported
+from streams.cli.link import open_linker
+from streams.curve import Point, drawn
+from streams.curve import curve as by_threshold
 from streams.evaluation import (
     Evaluation,
+    Labelled,
     Line,
     Report,
     compact,
@@ -29,6 +34,7 @@ from streams.evaluation import (
     lines_at,
     read_labelled,
 )
+from streams.settings import Settings
 
 _SHOWN: Final = 10
 """Worst errors on a terminal; --json has all that were asked for."""
@@ -65,6 +71,7 @@ class Result(msgspec.Struct):
 
     report: Report
     worst: list[Error]
+    curve: tuple[Point, ...] = ()
 
 
 def register(app: typer.Typer) -> None:
@@ -89,6 +96,13 @@ def register(app: typer.Typer) -> None:
         show_values: Annotated[
             bool, typer.Option("--show-values", help="Keys and values of the errors: personal data.")
         ] = False,
+        curve: Annotated[
+            Path | None,
+            typer.Option(
+                help="Where to draw precision and recall by threshold, as SVG. Reads the linker's state: stop the link "
+                "process, or copy the folder.",
+            ),
+        ] = None,
         data: Annotated[
             Path | None, typer.Option(help="Folder of the hub; default $RENKOU_DATA, else ./.renkou.")
         ] = None,
@@ -109,10 +123,18 @@ def register(app: typer.Typer) -> None:
                 raise typer.Exit(1) from error
             finally:
                 access.close()
+            points = () if curve is None else _draw(curve, options, expected)
         if json:
-            typer.echo(msgspec.json.encode(Result(found.report, errors)))
+            typer.echo(msgspec.json.encode(Result(found.report, errors, points)))
         else:
             _print(found.report, errors)
+
+
+def _draw(path: Path, options: Settings, expected: Labelled) -> tuple[Point, ...]:
+    with open_linker(options) as engine:
+        points = by_threshold(engine.state, expected)
+        path.write_text(drawn(points, engine.state.graph.scorer.link / UNIT), encoding="utf-8")
+    return points
 
 
 def _explained(

@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
         from linkage.training import train as learn
 
         options = settings.load(data)
-        with reported(), _linker(options) as engine:
+        with reported(), open_linker(options) as engine:
             learned = learn(engine.state, pairs=pairs, seed=seed)
             out.write_text(learned.text, encoding="utf-8")
         typer.echo(
@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
         from linkage.placeholders import learn
 
         options = settings.load(data)
-        with reported(), _linker(options) as engine:
+        with reported(), open_linker(options) as engine:
             audit.note(options.data, "link generic", str(out))
             learned = learn(engine.state)
             out.write_text(learned.text, encoding="utf-8")
@@ -89,7 +89,7 @@ def register(app: typer.Typer) -> None:
         from linkage.trial import try_tables
 
         options = settings.load(data)
-        with reported(), _linker(options) as engine:
+        with reported(), open_linker(options) as engine:
             audit.note(options.data, "link compare", f"{old} {new}")
             after = _switch(engine, table, new, "", "")
             before = None if old == _NOW else _switch(engine, table, old, "", "")
@@ -119,7 +119,7 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _linker(options: Settings) -> Iterator[Engine]:
+def open_linker(options: Settings) -> Iterator[Engine]:
     """Open the linker's state; a hub that runs on the folder has it locked, which is told."""
     folder = options.data / "link"
     if not folder.is_dir():

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import msgspec
 import numpy as np
@@ -18,7 +19,14 @@ from connectors.simulate.changer import Changer
 from connectors.simulate.events import CHANGES, SNAPSHOT, TRUTH
 from connectors.simulate.tables import DEPARTMENTS, Key
 from connectors.simulate.truth import Truth
-from streams.evaluation import TruthError, compact, evaluate, feeds_of, lines_at, read_labelled
+from linkage.engine import Engine
+from linkage.evaluation import Contingency
+from linkage.state import MentionState
+from linkage.weights import UNIT
+from streams import settings
+from streams.cli.link import open_linker
+from streams.curve import curve, drawn
+from streams.evaluation import Line, TruthError, compact, evaluate, feeds_of, lines_at, read_labelled
 
 LINE = {"department": "police", "table": "hj", "key": '{"HH":1}', "role": "self", "ordinal": 0, "person": "a"}
 
@@ -187,3 +195,32 @@ def test_the_history_beside_simulated_databases_is_a_truth(tmp_path: Path) -> No
     assert len(found.places) == len(left)
     assert len(set(found.persons.tolist())) == len(set(left.values()))
     assert {"child", "migrant", "missing_number"} <= set(found.groups)
+
+
+def test_the_curve_is_that_of_the_state(folder: Path) -> None:
+    truth = read_labelled(folder / "events" / TRUTH)
+    options = settings.load(folder / "store")
+    with open_linker(options) as engine:
+        points = curve(engine.state, truth)
+        picture = drawn(points, engine.state.graph.scorer.link / UNIT)
+        linked = [one.person.number for one in _at(engine, folder / "events" / TRUTH) if one.person]
+    scores = Contingency(truth.persons, np.array(linked, dtype=np.int64)).scores(replicates=1)
+    (there,) = [point for point in points if point.threshold == 0]
+    assert (there.precision, there.recall) == (scores.pair_precision.value, scores.pair_recall.value)
+    assert [point.threshold for point in points] == sorted({point.threshold for point in points})
+    recalls = [point.recall or 0 for point in points]
+    assert recalls[0] > recalls[-1], "a stricter threshold misses more"
+    root = fromstring(picture)
+    assert len(root.findall("{http://www.w3.org/2000/svg}polyline")) == 2
+    assert len(root.findall("{http://www.w3.org/2000/svg}circle")) == 2 * len(points)
+
+
+def _at(engine: Engine, path: Path) -> list[MentionState]:
+    """The linker's mentions in the order of the labelled ones."""
+    lines = [Line(**{k: v for k, v in json.loads(text).items() if k in Line.__struct_fields__})
+             for text in path.read_bytes().splitlines()]  # fmt: skip
+    found = [
+        engine.state.mention(f"{line.department}.{line.table}", line.key, line.role, line.ordinal)
+        for line in sorted(lines, key=Line.place)
+    ]
+    return [one for one in found if one is not None]
