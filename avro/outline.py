@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from avro._plan import Node, plan
 from avro.errors import SchemaError
-from avro.schema import plain, shared_schema
+from avro.schema import RAW_FIELD, plain, shared_schema
 from avro.version import VERSION_BYTES
 
 Positions = NDArray[np.int64]
@@ -41,11 +41,11 @@ _PADDING: Final = bytes(16)
 class Outlines:
     """Positions in ``body``, the datums one after the other; an entry a datum unless said otherwise.
 
-    Only where ``plain`` is set do the others mean something. A record is plain when it is no delete and no change of
-    key, and lacks no values; bytes that are no record are not plain either: who decodes them is told what is wrong.
+    A record is plain when it is no delete and no change of key, and lacks no values; bytes that are no record are not
+    plain either: who decodes them is told what is wrong. The others mean something where a datum is a record.
     The key begins at ``key`` (its length comes first), version and ``is_deleted`` follow, up to ``place_end``; ``time``
-    and ``time_end`` enclose the source time. ``owner``, ``start`` and ``end`` have an entry a mention: whose it is, and
-    its bounds. ``source_time`` is in microseconds since 1970.
+    and ``time_end`` enclose the source time, ``raw`` and ``raw_end`` the raw row. ``owner``, ``start`` and ``end`` have
+    an entry a mention of a plain record: whose it is, and its bounds. ``source_time`` is in microseconds since 1970.
     """
 
     body: bytes
@@ -55,6 +55,8 @@ class Outlines:
     time: Positions
     time_end: Positions
     source_time: Positions
+    raw: Positions
+    raw_end: Positions
     snapshot: NDArray[np.bool_]
     owner: Positions
     start: Positions
@@ -85,8 +87,7 @@ def _read(walk: _Walk, body: bytes, starts: Positions, ends: Positions) -> Outli
         elif name == "source_time":
             found["time"] = p
         if name in _EMPTY:
-            plain_ones &= walk.data[p] == 0
-            p = np.minimum(p + 1, ends)
+            p = walk.nothing(node, p, ends, plain_ones)
         elif name == "is_deleted":
             plain_ones &= walk.data[p] == 0
             found["place_end"] = p = np.minimum(p + 1, ends)
@@ -102,7 +103,9 @@ def _read(walk: _Walk, body: bytes, starts: Positions, ends: Positions) -> Outli
             found.update(zip(("owner", "start", "end"), mentions, strict=True))
         else:
             p = walk.skip(node, p, ends)
-    # Findings, raw row and elements come behind: whoever stands at the end has met something that is no record.
+    found["raw"] = p
+    found["raw_end"] = p = walk.skip(_raw(), p, ends)
+    # Every feed has elements behind the raw row: whoever stands at the end has met something that is no record.
     plain_ones &= p < ends
     kept = plain_ones[found["owner"]]
     for name in ("owner", "start", "end"):
@@ -127,8 +130,9 @@ def _mentions(
         begins.append(p)
         for field in fields:
             p = walk.skip(field.node, p, ends)
-        plain_ones[rows[walk.data[p] != 0]] = False
-        p = np.minimum(p + 1, ends)
+        complete = np.ones(len(rows), dtype=np.bool_)
+        p = walk.nothing(last.node, p, ends, complete)
+        plain_ones[rows[~complete]] = False
         stops.append(p)
         return p
 
@@ -143,7 +147,7 @@ def _mentions(
 
 @cache
 def _header() -> tuple[tuple[str, Node], ...]:
-    """Return the header's fields up to the mentions."""
+    """Return the header's fields."""
     fields = plan(plain(shared_schema("RecordHeader"))).fields
     names = [field.name for field in fields]
     first = names.index(_ORDER[0])
@@ -151,7 +155,13 @@ def _header() -> tuple[tuple[str, Node], ...]:
         raise SchemaError(
             "RecordHeader.avsc: fields that the rows of mentions are cut from have moved; mend avro.outline"
         )
-    return tuple((field.name, field.node) for field in fields[: names.index("mentions") + 1])
+    return tuple((field.name, field.node) for field in fields)
+
+
+@cache
+def _raw() -> Node:
+    """Return the raw row, which every feed's schema has behind the header."""
+    return plan(plain(RAW_FIELD["type"]))
 
 
 class _Walk:
@@ -178,6 +188,15 @@ class _Walk:
                 shift += 7
             p[more] = ends[more]
         return value, np.minimum(p, ends)
+
+    def nothing(self, node: Node, p: Positions, ends: Positions, plain_ones: NDArray[np.bool_]) -> Positions:
+        """Step over a value of ``node`` that is null or empty in a plain record, else unset ``plain_ones``."""
+        rows = np.flatnonzero(self.data[p])
+        behind = np.minimum(p + 1, ends)
+        if rows.size:
+            plain_ones[rows] = False
+            behind[rows] = self.skip(node, p[rows], ends[rows])
+        return behind
 
     def skip(self, node: Node, p: Positions, ends: Positions) -> Positions:
         """Step over a value of ``node``."""

@@ -27,6 +27,7 @@ from avro.kcat import read_line
 from avro.record import DeadLetter, Decision, LogValue, Mark, TableSwitch
 from avro.schema import shared_schema
 from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.history import newest_noted
 from connectors.clickhouse.store import Store, open_store
 from connectors.errors import TerminalError
 from connectors.feeds import Catalog
@@ -115,6 +116,8 @@ class Replay:
             settings.data / "link", epoch=settings.epoch, authority=catalog.authority()
         )
         try:
+            # Where a kill came between rows and outputs, these are of the newest rows.
+            self._noted = newest_noted(self._store.side)
             self._write_outputs(self._linker.open())
             self._linker.checkpoint()
         except BaseException:
@@ -186,7 +189,8 @@ class Replay:
             for outcome in outcomes:
                 match outcome:
                     case Recorded(record=record, datum=datum):
-                        batch.add_record(record.feed, datum, record)
+                        batch.add_record(record.feed, datum, record.captured_time, record)
+                        self._noted = max(self._noted, record.captured_time)
                         department = record.feed.partition(".")[0]
                         newest[department] = max(newest.get(department, 0), record.source_time)
                         if self._linker.engine.supersedes(record):
@@ -234,9 +238,9 @@ class Replay:
         batch = Batch()
         for output in outputs:
             if isinstance(output, IdentityChange):
-                batch.add_identity(self._identities.encode(output.to_avro()))
+                batch.add_identity(self._identities.encode(output.to_avro()), self._noted)
             elif isinstance(output, PersonChange):
-                batch.add_person(self._persons.encode(output.to_avro()))
+                batch.add_person(self._persons.encode(output.to_avro()), self._noted)
             elif isinstance(output, PersonIdChange | DecisionChange | ReviewChange):
                 name = topics.LINKED[linked(output)[0]]
                 batch.add_linked(name, self._linked[name].encode(output.to_avro()))

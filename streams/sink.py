@@ -29,6 +29,8 @@ RETRY_LAST: Final = 10.0
 """Seconds between attempts to write: doubled each time, so that a full disk is noticed soon and not hammered."""
 
 MICRO: Final = 1_000_000
+MILLI: Final = 1000
+"""Microseconds of a millisecond, in which Kafka tells times."""
 
 
 def feed_tables(catalog: Catalog) -> list[FeedTable]:
@@ -114,7 +116,7 @@ class SinkAgent:
             for message in chunk:
                 entry = self._schemas.read_datum(message.value)
                 if isinstance(entry, LogDatum):
-                    batch.add_record(entry.feed, entry.datum)
+                    batch.add_record(entry.feed, entry.datum, message.timestamp * MILLI)
                 elif isinstance(entry, Mark):
                     self._mark(batch, entry)
         elif topic == topics.IDENTITIES:
@@ -123,10 +125,10 @@ class SinkAgent:
                 if isinstance(identity, Mark):
                     self._passed(batch, identity)
                 else:
-                    batch.add_identity(identity)
+                    batch.add_identity(identity, message.timestamp * MILLI)
         elif topic == topics.PERSONS:
             for message in chunk:
-                batch.add_person(self._schemas.read_person(message.value))
+                batch.add_person(self._schemas.read_person(message.value), message.timestamp * MILLI)
         elif topic in topics.LINKED:
             for message in chunk:
                 batch.add_linked(topics.LINKED[topic], self._schemas.read_linked(topic, message.value))

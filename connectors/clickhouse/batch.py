@@ -9,6 +9,7 @@ from typing import Final
 from avro import version as versions
 from avro.codec import DatumCodec, decode_header
 from avro.record import DeadLetter, Mark, MarkKind, Record
+from connectors.clickhouse.history import noted_bytes
 from connectors.clickhouse.shared import DEAD_LETTER, FRONTIER, SOURCE_STATE
 
 _dead_letters: Final = DatumCodec(DEAD_LETTER)
@@ -60,12 +61,16 @@ class SourceState:
 
 
 class Row:
-    """A record's datum with its header, which is decoded when somebody asks for it: for most rows nobody does."""
+    """A record's datum with its header, which is decoded when somebody asks for it: for most rows nobody does.
 
-    __slots__ = ("_feed", "_record", "datum")
+    ``noted`` is when the register came to know it, in microseconds since 1970.
+    """
 
-    def __init__(self, feed: str, datum: bytes, record: Record | None = None) -> None:
+    __slots__ = ("_feed", "_record", "datum", "noted")
+
+    def __init__(self, feed: str, datum: bytes, noted: int, record: Record | None = None) -> None:
         self.datum = datum
+        self.noted = noted
         self._feed = feed
         self._record = record
 
@@ -78,7 +83,11 @@ class Row:
 
 
 class Batch:
-    """Rows for one write. A batch may be written any number of times, in parts or together with others."""
+    """Rows for one write. A batch may be written any number of times, in parts or together with others.
+
+    ``noted`` is when the register came to know something, in microseconds since 1970: the time of the message that
+    brought it, which is the same in a replay.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Row]] = {}
@@ -102,23 +111,23 @@ class Batch:
             or self.dead_letters
         )
 
-    def add_record(self, feed: str, datum: bytes, record: Record | None = None) -> None:
+    def add_record(self, feed: str, datum: bytes, noted: int, record: Record | None = None) -> None:
         """Add a record of ``feed``: its datum as it travels in the log (without the wire format) and its
         header, if somebody has decoded it."""
-        row = Row(feed, datum, record)
+        row = Row(feed, datum, noted, record)
         rows = self.rows.get(feed)
         if rows is None:
             self.rows[feed] = [row]
         else:
             rows.append(row)
 
-    def add_identity(self, datum: bytes) -> None:
-        """Add a datum of ``renkou.Identity``."""
-        self.identities.append(datum)
+    def add_identity(self, datum: bytes, noted: int) -> None:
+        """Add a datum of ``renkou.Identity``: the mention's row and one of its history."""
+        self.identities.append(datum + noted_bytes(noted))
 
-    def add_person(self, datum: bytes) -> None:
+    def add_person(self, datum: bytes, noted: int) -> None:
         """Add a datum of ``renkou.Person``: the person's row and one of its history."""
-        self.persons.append(datum)
+        self.persons.append(datum + noted_bytes(noted))
 
     def add_linked(self, schema: str, datum: bytes) -> None:
         """Add a datum of one of the linker's other schemas (`connectors.clickhouse.shared.LINKED`)."""

@@ -115,7 +115,12 @@ class Merger:
                 self._complete(values, record, own, known.get(record.previous_key or ""))
                 mentions = tuple(map(_mention, values["mentions"]))
                 merged.append(
-                    Row(self._feed.feed, self._codec.encode(values), replace(record, mentions=mentions))
+                    Row(
+                        self._feed.feed,
+                        self._codec.encode(values),
+                        row.noted,
+                        replace(record, mentions=mentions),
+                    )
                 )
             else:
                 merged.append(row)

@@ -13,8 +13,8 @@ from typing import Final
 
 from connectors.clickhouse import sql
 from connectors.clickhouse.engine import Engine
-from connectors.clickhouse.shared import SHARED_TABLES
-from connectors.clickhouse.tables import DATABASE, Table
+from connectors.clickhouse.shared import IDENTITIES, IDENTITY_HISTORY, RECORD_HISTORY, SHARED_TABLES
+from connectors.clickhouse.tables import DATABASE, STORED, Table
 from connectors.errors import StoreError
 
 _NOTES: Final = f"{DATABASE}.schema_migrations"
@@ -43,9 +43,28 @@ def _index_old_rows(engine: Engine) -> None:
             )
 
 
+def _begin_history(engine: Engine) -> None:
+    """Let history begin with what the store has: a person's mentions are looked up there."""
+    names = sql.names(IDENTITIES.column_names)
+    engine.command(f"INSERT INTO {IDENTITY_HISTORY.stored} ({names}) SELECT {names} FROM {IDENTITIES.stored}")
+    own = {table.name + STORED for table in SHARED_TABLES}
+    for (stored,) in engine.rows(
+        f"SELECT table FROM system.columns WHERE database = {sql.text(DATABASE)} AND name = 'raw'"
+    ):
+        if stored in own or not stored.endswith(STORED):
+            continue
+        department, _, kind = stored.removesuffix(STORED).partition("_")
+        columns = "key, version, is_deleted, source_time, raw"
+        engine.command(
+            f"INSERT INTO {RECORD_HISTORY.stored} (department, `table`, {columns})"
+            f" SELECT {sql.text(department)}, {sql.text(kind)}, {columns} FROM {DATABASE}.{sql.name(stored)}"
+        )
+
+
 MIGRATIONS: Final = (
     Migration(1, "the first schema", lambda engine: None),
     Migration(2, "look-up indexes over all rows", _index_old_rows),
+    Migration(3, "history of rows and identities begins", _begin_history),
 )
 
 

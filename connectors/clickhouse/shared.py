@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from avro.record import EVIDENCE, PERSON_ELEMENTS
-from avro.schema import Schema, shared_schema, shared_type
+from avro.schema import RAW_FIELD, Schema, shared_schema, shared_type
 from connectors.clickhouse.columns import column
 from connectors.clickhouse.tables import Table
 
@@ -35,6 +35,37 @@ _HEADER: Final[Schema] = {
     "fields": [_field("name", "string"), _field("value", ["null", "bytes"])],
 }
 
+NOTED: Final[Schema] = _field(
+    "noted",
+    ["null", _MICROS],
+    "When the register came to know it; null: before that was written down / 登记时间",
+)
+"""What a state of history is extended by (`connectors.clickhouse.history`)."""
+
+
+def _noted(name: str) -> Schema:
+    schema = shared_schema(name)
+    return {**schema, "name": f"Stored{name}", "fields": [*schema["fields"], NOTED]}
+
+
+IDENTITY_ROW: Final = _noted("Identity")
+PERSON_ROW: Final = _noted("Person")
+RECORD_ROW: Final[Schema] = {
+    "type": "record",
+    "name": "StoredRecord",
+    "namespace": "renkou",
+    "doc": "Every state of every feed's rows, as the source had them / 源数据历史",
+    "fields": [
+        _field("department", "string"),
+        _field("table", "string"),
+        _field("key", "string"),
+        _field("version", _VERSION),
+        _field("is_deleted", "int"),
+        _field("source_time", _MICROS),
+        RAW_FIELD,
+        NOTED,
+    ],
+}
 DEAD_LETTER: Final[Schema] = {
     "type": "record",
     "name": "StoredDeadLetter",
@@ -131,14 +162,22 @@ IDENTITIES: Final = _from_schema(
     "identities",
     shared_schema("Identity"),
     ("department", "table", "key", "role", "ordinal"),
-    lookups=("person_id",),
+)
+# A person's mentions are looked up here as well, which is why the person comes first.
+IDENTITY_HISTORY: Final = _from_schema(
+    "identity_history",
+    IDENTITY_ROW,
+    ("person_id", "department", "table", "key", "role", "ordinal", "version"),
+    deletes=False,
+    lookups=("key",),
+)
+RECORD_HISTORY: Final = _from_schema(
+    "record_history", RECORD_ROW, ("department", "table", "key", "version"), deletes=False
 )
 PERSONS: Final = _from_schema(
     "persons", shared_schema("Person"), ("person_id",), lookups=("id_number", "name")
 )
-PERSON_HISTORY: Final = _from_schema(
-    "person_history", shared_schema("Person"), ("person_id", "version"), deletes=False
-)
+PERSON_HISTORY: Final = _from_schema("person_history", PERSON_ROW, ("person_id", "version"), deletes=False)
 PERSON_IDS: Final = _from_schema("person_ids", shared_schema("PersonId"), ("person_id",), deletes=False)
 DECISIONS: Final = _from_schema("decisions", shared_schema("DecisionEffect"), ("decision_id",), deletes=False)
 REVIEWS: Final = _from_schema("reviews", shared_schema("Review"), ("review_id",), deletes=False)
@@ -160,6 +199,8 @@ SHARED_TABLES: Final = (
     IDENTITIES,
     PERSONS,
     PERSON_HISTORY,
+    IDENTITY_HISTORY,
+    RECORD_HISTORY,
     PERSON_IDS,
     DECISIONS,
     REVIEWS,

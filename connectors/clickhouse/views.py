@@ -14,13 +14,22 @@ from collections.abc import Iterable
 from typing import Final
 
 from connectors.clickhouse import sql
-from connectors.clickhouse.shared import IDENTITIES, MENTIONS, PERSON_HISTORY, PERSONS
+from connectors.clickhouse.as_of import AS_OF
+from connectors.clickhouse.shared import IDENTITIES, IDENTITY_HISTORY, MENTIONS, PERSONS
 from connectors.clickhouse.tables import DATABASE, Table, View
 
 AGE_GROUP_YEARS: Final = 5
 """Width of an age group: the one of population statistics."""
 
 _MENTION_KEY: Final = sql.names(MENTIONS.order_by)
+_EVER_OF_PERSON: Final = (
+    f"SELECT {_MENTION_KEY} FROM {IDENTITY_HISTORY.stored} WHERE person_id = {{value:String}}"
+)
+"""Mentions that were a person's at any time; ordered by person, so that they are found without an index."""
+_OF_PERSON: Final = (
+    f"{IDENTITIES.stored} FINAL WHERE ({_MENTION_KEY}) IN ({_EVER_OF_PERSON})"
+    " AND person_id = {value:String}"
+)
 _AGE: Final = "age('year', birth_date, toDate32(today()))"
 
 
@@ -59,17 +68,15 @@ LOOKUPS: Final = (
         "mentions_by_id_number(value = '…') / 按证件号码查记录",
     ),
     lookup("mentions_by_name", MENTIONS, "name", "mentions_by_name(value = '…') / 按姓名查记录"),
-    lookup(
+    View(
         "identities_by_person",
-        IDENTITIES,
-        "person_id",
-        "identities_by_person(value = '…') / 按人员编号查归属",
+        f"SELECT {_shown(IDENTITIES)} FROM {_OF_PERSON}",
+        comment="identities_by_person(value = '…') / 按人员编号查归属",
     ),
     View(
         "mentions_by_person",
         f"SELECT {_shown(MENTIONS)} FROM {MENTIONS.stored} FINAL WHERE ({_MENTION_KEY}) IN"
-        f" (SELECT {_MENTION_KEY} FROM {IDENTITIES.stored} FINAL"
-        f" WHERE ({_MENTION_KEY}) IN ({_keys(IDENTITIES, 'person_id')}) AND person_id = {{value:String}})",
+        f" (SELECT {_MENTION_KEY} FROM {_OF_PERSON})",
         comment="mentions_by_person(value = '…'): what every record says of a person / 一人的全部来源记录",
     ),
 )
@@ -98,17 +105,6 @@ def records_view(tables: Iterable[tuple[str, str, Table]]) -> View:
         for department, kind, table in tables
     ]
     return View("records", " UNION ALL ".join(parts), comment="Live rows of every feed / 各数据源记录数")
-
-
-def person_as_of_view() -> View:
-    """Return ``persons_as_of`` with the parameter ``version``: every person as the register had them at it."""
-    names = sql.names(column for column in PERSON_HISTORY.column_names if column != "is_deleted")
-    return View(
-        "persons_as_of",
-        f"SELECT {names} FROM {PERSON_HISTORY.stored} FINAL WHERE version <= {{version:UInt128}}"
-        " ORDER BY person_id, version DESC LIMIT 1 BY person_id",
-        comment="persons_as_of(version = …): persons as they were at a version of person_history / 历史时点人口",
-    )
 
 
 _PAIRED: Final = {
@@ -160,4 +156,4 @@ def relations_view() -> View:
     )
 
 
-VIEWS: Final = (*LOOKUPS, RESIDENTS, POPULATION, person_as_of_view(), relations_view())
+VIEWS: Final = (*LOOKUPS, RESIDENTS, POPULATION, *AS_OF, relations_view())

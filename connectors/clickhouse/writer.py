@@ -22,6 +22,7 @@ from connectors.clickhouse import sql
 from connectors.clickhouse.batch import Batch, Row
 from connectors.clickhouse.container import Container
 from connectors.clickhouse.engine import Engine, Target
+from connectors.clickhouse.history import RecordHistory
 from connectors.clickhouse.mentions import MENTION_ROW, MentionRows
 from connectors.clickhouse.merge import Merger, needs_values
 from connectors.clickhouse.progress import Progress
@@ -32,11 +33,16 @@ from connectors.clickhouse.shared import (
     FRONTIER,
     FRONTIERS,
     IDENTITIES,
+    IDENTITY_HISTORY,
+    IDENTITY_ROW,
     LINKED,
     MARKS,
     MENTIONS,
     PERSON_HISTORY,
+    PERSON_ROW,
     PERSONS,
+    RECORD_HISTORY,
+    RECORD_ROW,
     SOURCE_STATE,
     SOURCE_STATES,
 )
@@ -92,6 +98,7 @@ class _FeedWriter:
         self.table = feed_table(feed)
         self.merger = Merger(feed, engine)
         self.mentions = MentionRows(feed)
+        self.history = RecordHistory(feed.department, feed.type)
         self.load = _load_of(feed.schema, self.table)
 
 
@@ -104,8 +111,10 @@ class Writer:
         self._engine = engine
         self._feeds = {feed.feed: _FeedWriter(feed, engine) for feed in feeds}
         self._mentions = _load_of(MENTION_ROW, MENTIONS)
-        self._identities = _load_of(shared_schema("Identity"), IDENTITIES)
-        self._persons = _load_of(shared_schema("Person"), PERSONS, PERSON_HISTORY)
+        self._records = _load_of(RECORD_ROW, RECORD_HISTORY)
+        # History first: a person's mentions are found by it.
+        self._identities = _load_of(IDENTITY_ROW, IDENTITY_HISTORY, IDENTITIES)
+        self._persons = _load_of(PERSON_ROW, PERSONS, PERSON_HISTORY)
         self._linked = {name: _load_of(shared_schema(name), table) for name, table in LINKED.items()}
         self._marks = _load_of(shared_schema("Mark"), MARKS)
         self._dead_letters = _load_of(DEAD_LETTER, DEAD_LETTERS)
@@ -132,9 +141,12 @@ class Writer:
             mark for mark in batch.truncations.values() if mark.version > self._truncated.get(mark.feed, -1)
         ]
         limits = self._truncated | {mark.feed: mark.version for mark in marks}
-        self._write_records(batch, limits, result)
+        # What a truncation takes away was there before: history shows it, in whatever batches the log is cut.
+        early, late = _parted(batch.rows, marks)
+        self._write_records(early, self._truncated, result)
         for mark in marks:
             self._truncate(mark, result)
+        self._write_records(late, limits, result)
         self._load(self._identities, batch.identities, result)
         self._load(self._persons, batch.persons, result)
         for name, datums in batch.linked.items():
@@ -171,22 +183,28 @@ class Writer:
             )
         return writer
 
-    def _write_records(self, batch: Batch, limits: Mapping[str, int], result: WriteResult) -> None:
-        """Write the rows of every feed, then the mentions of all of them.
+    def _write_records(
+        self, rows_by_feed: Mapping[str, list[Row]], limits: Mapping[str, int], result: WriteResult
+    ) -> None:
+        """Write the rows of every feed, then the mentions and the history of all of them.
 
-        Mentions come last: `connectors.clickhouse.merge` knows that a crash can leave them behind their rows.
+        Mentions come behind their rows: `connectors.clickhouse.merge` knows that a crash can leave them so.
         """
         mentions: list[bytes] = []
         owners: list[Row] = []
-        if not batch.rows:
+        states: list[bytes] = []
+        state_owners: list[Row] = []
+        if not rows_by_feed:
             return
-        found = outlines([row.datum for rows in batch.rows.values() for row in rows])
+        found = outlines([row.datum for rows in rows_by_feed.values() for row in rows])
         first = 0
-        for feed, rows in batch.rows.items():
+        for feed, rows in rows_by_feed.items():
             writer = self._feed(feed)
-            kept, made = _arrange(writer, rows, found, first, limits.get(feed, 0))
+            kept, made, known, places = _arrange(writer, rows, found, first, limits.get(feed, 0))
             result.superseded += len(rows) - len(kept)
             self._load_records(writer.load, [row.datum for row in kept], kept, result)
+            states += writer.history.cut(known, places, [row.noted for row in kept])
+            state_owners += kept
             for row, slots in zip(kept, made, strict=True):
                 mentions += slots
                 owners += [row] * len(slots)
@@ -194,6 +212,7 @@ class Writer:
                 result.streamed.setdefault(writer.feed.department, []).extend(streamed)
             first += len(rows)
         self._load_records(self._mentions, mentions, owners, result)
+        self._load_records(self._records, states, state_owners, result)
 
     def _load_records(
         self, load: _Load, datums: Sequence[bytes], owners: Sequence[Row], result: WriteResult
@@ -254,6 +273,8 @@ class Writer:
         version = f"toUInt128({sql.text(str(mark.version - 1))})"
         time = f"fromUnixTimestamp64Micro(toInt64({mark.source_time}), 'UTC')"
         below = f"version < toUInt128({sql.text(str(mark.version))})"
+        # First, while the rows that it is about are still live.
+        self._engine.command(writer.history.truncation(mark, writer.table))
         self._engine.command(
             f"INSERT INTO {writer.table.stored}"
             f" ({sql.names(_TOMBSTONE_COLUMNS)})"
@@ -270,6 +291,22 @@ class Writer:
             )
 
 
+def _parted(
+    rows: dict[str, list[Row]], marks: Sequence[Mark]
+) -> tuple[Mapping[str, list[Row]], Mapping[str, list[Row]]]:
+    """Return the rows that a truncation of the same batch takes away, and the others."""
+    if not marks:
+        return {}, rows
+    early: dict[str, list[Row]] = {}
+    late = dict(rows)
+    for mark in marks:
+        every = rows.get(mark.feed, [])
+        if below := [row for row in every if row.record.version < mark.version]:
+            early[mark.feed] = below
+            late[mark.feed] = [row for row in every if row.record.version >= mark.version]
+    return early, {feed: those for feed, those in late.items() if those}
+
+
 def _streamed(rows: list[Row], found: Outlines, first: int) -> list[int]:
     """Return the source times of the records that no snapshot read; arguments are as for `_arrange`."""
     part = slice(first, first + len(rows))
@@ -283,8 +320,9 @@ def _streamed(rows: list[Row], found: Outlines, first: int) -> list[int]:
 
 def _arrange(
     writer: _FeedWriter, rows: list[Row], found: Outlines, first: int, limit: int
-) -> tuple[list[Row], list[list[bytes]]]:
-    """Return the rows of a feed that are written, complete, and the rows of ``mentions`` that each leads to.
+) -> tuple[list[Row], list[list[bytes]], Outlines, list[int]]:
+    """Return the rows of a feed that are written, complete, the rows of ``mentions`` that each leads to, and outlines
+    with the places of their datums in them.
 
     ``first`` is the place of the first row in ``found``; rows of a version below ``limit`` are truncated ones.
     """
@@ -296,14 +334,16 @@ def _arrange(
             unusual = unusual or needs_values(row.record)
     if unusual:
         kept = writer.merger.merge([row for row in rows if row.record.version >= limit])
-        return kept, [writer.mentions.of(row.record) for row in kept]
-    kept, made = [], []
+        made = [writer.mentions.of(row.record) for row in kept]
+        return kept, made, outlines([row.datum for row in kept]), list(range(len(kept)))
+    kept, made, places = [], [], []
     for index, (row, slots) in enumerate(zip(rows, cut, strict=True), first):
         if limit and (found.version(index) if slots is not None else row.record.version) < limit:
             continue
         kept.append(row)
         made.append(writer.mentions.of(row.record) if slots is None else slots)
-    return kept, made
+        places.append(index)
+    return kept, made, found, places
 
 
 class _RefusedError(StoreError):

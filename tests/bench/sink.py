@@ -47,6 +47,7 @@ class Message(NamedTuple):
     value: bytes
     key: bytes | None = None
     headers: Any = None
+    timestamp: int = 1_750_000_000_000
 
 
 def processor_seconds() -> float:

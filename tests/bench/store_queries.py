@@ -50,10 +50,11 @@ def fill(store: Store, persons: int) -> None:
             f" '{{}}', {RECORDS}, number FROM numbers({start}, {count})"
         )
         numbers = f"FROM numbers({start * RECORDS}, {count * RECORDS})"
-        store.side.command(
-            "INSERT INTO renkou.identities_all (department, `table`, key, role, ordinal, person_id, rule, version)"
-            f" SELECT {_PLACE}, {_PERSON.format(n=whom)}, 'id', number {numbers}"
-        )
+        for table in ("identities", "identity_history"):
+            store.side.command(
+                f"INSERT INTO renkou.{table}_all (department, `table`, key, role, ordinal, person_id, rule, version)"
+                f" SELECT {_PLACE}, {_PERSON.format(n=whom)}, 'id', number {numbers}"
+            )
         store.side.command(
             "INSERT INTO renkou.mentions_all (department, `table`, key, role, ordinal, name, id_number, source_time,"
             f" version) SELECT {_PLACE}, {_NAME.format(n=whom)}, {_NUMBER.format(n=whom)}, now64(6), number {numbers}"
@@ -146,7 +147,7 @@ def main(persons: int) -> None:
         for state in ("as loaded", "merged whole"):
             print(f"{persons} persons, {RECORDS * persons} records, {state}")
             bench.run()
-            for table in ("persons", "identities", "mentions"):
+            for table in ("persons", "identities", "identity_history", "mentions"):
                 store.side.command(f"OPTIMIZE TABLE renkou.{table}_all FINAL")
     finally:
         store.close()

@@ -73,7 +73,7 @@ def main(rows: int) -> None:
                 )  # fmt: skip
                 made = feed.normalize(change)
                 batch.add_record(
-                    feed.id, feed.codec.encode(made.record, made.raw, made.elements), made.record
+                    feed.id, feed.codec.encode(made.record, made.raw, made.elements), 0, made.record
                 )
             if chunk.rows:
                 store.writer.write(batch)

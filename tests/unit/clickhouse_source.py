@@ -13,6 +13,8 @@ from avro.record import Finding, Mark, MarkKind, Mention, Record
 from connectors.clickhouse.batch import Batch
 from connectors.clickhouse.readers import Readers
 from connectors.clickhouse.schema import FeedTable
+from connectors.clickhouse.store import Store
+from connectors.clickhouse.writer import Writer
 
 FEED = "police.people"
 TEXT = ["null", "string"]
@@ -162,7 +164,7 @@ class Source:
             if isinstance(entry, Mark):
                 batch.add_mark(entry)
             else:
-                batch.add_record(entry.feed, self.datums[id(entry)], entry)
+                batch.add_record(entry.feed, self.datums[id(entry)], entry.source_time, entry)
         return batch
 
     def live(self, count: int, rng: random.Random) -> None:
@@ -205,6 +207,15 @@ class Source:
         return self.version
 
 
+def renew(store: Store, codec: RecordCodec) -> None:
+    """Leave nothing of the test before: neither in the store's tables nor in the writer's memory."""
+    for (table,) in store.side.rows(
+        "SELECT DISTINCT table FROM system.parts WHERE active AND database = 'renkou' AND table LIKE '%_all'"
+    ):
+        store.side.command(f"TRUNCATE TABLE renkou.{table}")
+    store.writer = Writer(store.writer._engine, [feed_table(codec)])
+
+
 def ask(readers: Readers | None, query: str, output: str = "JSONEachRow") -> bytes:
     """Return a query's bytes."""
     assert readers is not None
@@ -234,5 +245,5 @@ def everything(readers: Readers | None, further: tuple[str, ...] = ()) -> bytes:
     """Return all that a reader can see of the feed, and of ``further`` tables, in one order."""
     return b"\n".join(
         ask(readers, f"SELECT * FROM {table} ORDER BY ALL", "TSVWithNames")
-        for table in ("police_people", "mentions", "findings", "marks", *further)
+        for table in ("police_people", "mentions", "findings", "marks", "record_history", *further)
     )

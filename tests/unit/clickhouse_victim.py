@@ -49,8 +49,8 @@ def batch_of(source: Source, entries: list[Record | Mark]) -> Batch:
         change = PersonChange(
             person, state, None, None, NO_VALUES if gone else values, "{}", int(not gone), entry.version
         )
-        batch.add_identity(_identities.encode(identity.to_avro()))
-        batch.add_person(_persons.encode(change.to_avro()))
+        batch.add_identity(_identities.encode(identity.to_avro()), entry.source_time)
+        batch.add_person(_persons.encode(change.to_avro()), entry.source_time)
     return batch
 
 

@@ -27,7 +27,7 @@ LONG_SEEDS = range(100, 120)
 LONG_KILLS = 5
 
 
-TABLES = ("identities", "persons", "person_history", "population", "records")
+TABLES = ("identities", "identity_history", "persons", "person_history", "population", "records")
 
 
 def aggregates(readers: Readers | None) -> tuple[int, int]:

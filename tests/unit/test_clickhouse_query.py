@@ -76,8 +76,8 @@ def fill(folder: Path) -> FeedTable:
             "elements": {"name": [0, [0], []], "id_number": [0, [], [0, 1]]},
         }
     )
-    batch.add_person(person_datum(persons, "P1", 1, name="李安"))
-    batch.add_person(person_datum(persons, "P2", 2, name="李安"))
+    batch.add_person(person_datum(persons, "P1", 1, name="李安"), 1)
+    batch.add_person(person_datum(persons, "P2", 2, name="李安"), 2)
     golden: dict[str, Any] = {
         "name": "李安",
         "id_number": NUMBER,
@@ -85,10 +85,10 @@ def fill(folder: Path) -> FeedTable:
         "provenance": provenance,
         "mention_count": 2,
     }
-    batch.add_person(person_datum(persons, "P1", 3, **golden))
-    batch.add_person(person_datum(persons, "P2", 3, state="merged", merged_into="P1"))
-    batch.add_person(person_datum(persons, "P3", 4, id_number="390000195504010025"))
-    batch.add_person(person_datum(persons, "P4", 5, id_number="390000195504010025"))
+    batch.add_person(person_datum(persons, "P1", 3, **golden), 3)
+    batch.add_person(person_datum(persons, "P2", 3, state="merged", merged_into="P1"), 3)
+    batch.add_person(person_datum(persons, "P3", 4, id_number="390000195504010025"), 4)
+    batch.add_person(person_datum(persons, "P4", 5, id_number="390000195504010025"), 5)
     identities = DatumCodec(shared_schema("Identity"))
     for number, rule in ((1, "first"), (2, "id_number")):
         batch.add_identity(
@@ -104,7 +104,8 @@ def fill(folder: Path) -> FeedTable:
                     "version": versions.to_bytes(versions.log_version(1, 3)),
                     "is_deleted": 0,
                 }
-            )
+            ),
+            3,
         )
     store = open_store(folder / "data" / "store", "", [feed])
     try:

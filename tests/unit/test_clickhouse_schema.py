@@ -170,6 +170,7 @@ def test_a_store_of_an_older_version_is_brought_up_once(tmp_path: Path) -> None:
         "table persons is looked up by name",
         "migration 1: the first schema",
         "migration 2: look-up indexes over all rows",
+        "migration 3: history of rows and identities begins",
     )
     assert open_and_close(tmp_path / "store", feed) == ()
 

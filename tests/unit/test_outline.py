@@ -84,6 +84,7 @@ def test_an_outline_says_what_decoding_says(codec: RecordCodec, records: list[Re
     rows = MentionRows(feed_table(codec))
     assert found.plain.tolist() == list(map(is_plain, records))
     for index, (record, cut) in enumerate(zip(records, rows.cut(found, 0, len(records)), strict=True)):
+        assert found.body[found.raw[index] : found.raw_end[index]] == b"\x02\x04{}", "whether plain or not"
         if not is_plain(record):
             assert cut is None
             continue

@@ -58,7 +58,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             "hukou_division": division,
         }
         for table in ("persons", "person_history"):
-            insert(opened, table, person_id=person, **golden, mention_count=1, version=version, is_deleted=0)
+            later = {"noted": "2025-06-01"} if table == "person_history" else {}
+            insert(
+                opened,
+                table,
+                person_id=person,
+                **golden,
+                mention_count=1,
+                version=version,
+                is_deleted=0,
+                **later,
+            )
     # The first has another phone since; the last died, and an older row says that he did not.
     for table in ("persons", "person_history"):
         changed = {
@@ -68,7 +78,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             "birth_date": born(33),
             "hukou_division": "390102",
         }
-        insert(opened, table, person_id="P0000000001", **changed, phone="139", version=20, is_deleted=0)
+        later = {"noted": "2025-06-02"} if table == "person_history" else {}
+        insert(
+            opened, table, person_id="P0000000001", **changed, phone="139", version=20, is_deleted=0, **later
+        )
     last = {"state": "active", "name": "钱宁", "sex": "1", "birth_date": born(2), "death_date": "2025-01-01"}
     insert(
         opened, "persons", person_id="P0000000004", **last, hukou_division="390103", version=21, is_deleted=0
@@ -90,7 +103,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             "role": role,
             "ordinal": 0,
         }
-        insert(opened, "identities", **slot, person_id=person, rule="exact", version=5, is_deleted=0)
+        for kept in ("identities", "identity_history") if number else ("identities",):  # see known()
+            insert(opened, kept, **slot, person_id=person, rule="exact", version=5, is_deleted=0)
         insert(opened, "mentions", **slot, name=person, source_time="2025-01-01", version=5, is_deleted=0)
     insert(
         opened,
@@ -101,8 +115,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         version=5,
         is_deleted=0,
     )
+    known(opened)
     yield opened
     opened.close()
+
+
+def known(store: Store) -> None:
+    """Write what was known when: a phone since March, and a mention that was another person's before."""
+    person = {
+        "person_id": "P0000000001",
+        "state": "active",
+        "name": "李安",
+        "mention_count": 1,
+        "is_deleted": 0,
+    }
+    slot = {"department": "police", "table": "hj_ryjbxx", "key": '{"id":0}'}
+    mention = {**slot, "role": "self", "ordinal": 0, "rule": "exact", "is_deleted": 0}
+    for moment, phone, owner in (("2025-01-01", "137", "P0000000002"), ("2025-03-02", "138", "P0000000001")):
+        version = 1 if owner == "P0000000002" else 4
+        insert(store, "person_history", **person, phone=phone, version=version, noted=moment)
+        insert(store, "identity_history", **mention, person_id=owner, version=version, noted=moment)
+        raw = f'{{"XM":"李安{version}"}}'
+        times = {"source_time": moment, "noted": moment}
+        insert(store, "record_history", **slot, raw=raw, version=version, is_deleted=0, **times)
 
 
 EXPECTED: dict[str, list[dict[str, Any]]] = {
@@ -121,6 +156,13 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
     "A person before the last change": [
         {"person_id": "P0000000001", "state": "active", "name": "李安", "phone": None}
     ],
+    "A person at a moment": [{"person_id": "P0000000001", "name": "李安", "phone": "137"}],
+    "Whose records they were at a moment": [
+        {"department": "hrss", "table": "ac01", "role": "self"},
+        {"department": "police", "table": "hj_ryjbxx", "role": "self"},
+        {"department": "police", "table": "ldrk_jzz", "role": "self"},
+    ],
+    "A row of a source at a moment": [{"source_time": "2025-01-01 00:00:00.000000", "name": "李安1"}],
     "How old every source is": [],
     "What was compared with the sources, and when": [],
     "One person's family": [],

@@ -37,12 +37,12 @@ def test_ties_of_records_and_of_kin(tmp_path: Path) -> None:
         field["name"]: field.get("default") for field in feed.codec.schema["fields"][names.index("raw") + 1 :]
     }
     for one in log:
-        batch.add_record(FEED, feed.codec.encode(one, "{}", own), one)
+        batch.add_record(FEED, feed.codec.encode(one, "{}", own), 0, one)
     for output in Engine(1, AUTHORITY).apply([LogEntry(*entry) for entry in enumerate(log)]):
         if isinstance(output, IdentityChange):
-            batch.add_identity(codecs["Identity"].encode(output.to_avro()))
+            batch.add_identity(codecs["Identity"].encode(output.to_avro()), 0)
         elif isinstance(output, PersonChange):
-            batch.add_person(codecs["Person"].encode(output.to_avro()))
+            batch.add_person(codecs["Person"].encode(output.to_avro()), 0)
     # A certificate that names both as mentions.
     for role, person in (("baby", "P0000000002"), ("mother", "P0000000001")):
         place = MentionPlace("health", "birth_certificate", "K1", role)
@@ -53,7 +53,7 @@ def test_ties_of_records_and_of_kin(tmp_path: Path) -> None:
             "is_deleted": 0,
             "version": to_bytes(log_version(1, 9)),
         }
-        batch.add_identity(codecs["Identity"].encode({**fields, **more}))
+        batch.add_identity(codecs["Identity"].encode({**fields, **more}), 0)
     store.writer.write(batch)
     assert store.readers is not None
     access = Local(store.readers)

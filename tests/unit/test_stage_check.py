@@ -64,7 +64,7 @@ class Hub:
         self._producer.flush(10)
 
     def keep(self, one: Record) -> None:
-        self.batch.add_record(FEED, self.datum(one), one)
+        self.batch.add_record(FEED, self.datum(one), 0, one)
 
     def answer(self, number: int, version: int, *, is_deleted: bool = False, stored: bool = True) -> None:
         datum = self.schemas.identity.encode(
@@ -77,7 +77,7 @@ class Hub:
         self._producer.produce(topics.IDENTITIES, self.schemas.frame_identity(datum), partition=0)
         self._producer.flush(10)
         if stored:
-            self.batch.add_identity(datum)
+            self.batch.add_identity(datum, 0)
 
     def check(self) -> dict[tuple[str, str], StageReport]:
         """Let every stage have come to the end, and compare."""
