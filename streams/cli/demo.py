@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.box import SIMPLE
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -180,7 +179,7 @@ class Show:
         median, worst = counts.quantile(0.5), counts.quantile(0.99)
         if median is not None and worst is not None:
             lines.append(f"commit to queryable           p50 {median:.2f} s, p99 {worst:.2f} s")
-        table = Table(title="rows by feed 行数", box=SIMPLE, padding=(0, 1), pad_edge=False)
+        table = Table(title="rows by feed 行数", box=None, padding=(0, 1))
         for heading in ("feed", "source", "records", "deletes", "dead", "store", ""):
             table.add_column(heading, no_wrap=True)
         for feed, rows in result.source_rows.items():
