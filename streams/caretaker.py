@@ -16,6 +16,7 @@ from monitoring import metrics
 from monitoring.reconcile import Pace
 from monitoring.reconcile.journal import hand_in, take_in
 from streams.settings import Settings
+from streams.sink import SourceBoard
 from streams.verify import Verification, new_id, observe, sources_of
 
 log = structlog.get_logger()
@@ -35,7 +36,9 @@ LARGEST_CHUNK: Final = 5000
 class Caretaker:
     """Runs beside the sink. Neither task ever stops the other, or the sink: what fails is logged and tried again."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, store: Store) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, store: Store, board: SourceBoard) -> None:
+        """``board`` tells whether the hub is behind: verification waits then."""
+        self._board = board
         self._settings = settings
         self._catalog = catalog
         self._store = store
@@ -78,7 +81,12 @@ class Caretaker:
             try:
                 access = self._access()
                 work = Verification(
-                    self._catalog, access, sources_of(self._settings, {}), pace, self._stopping.is_set
+                    self._catalog,
+                    access,
+                    sources_of(self._settings, {}),
+                    pace,
+                    self._stopping.is_set,
+                    self._board.is_behind,
                 )
                 for report in work.run(work.feeds(), new_id()):
                     if self._stopping.is_set():

@@ -38,6 +38,10 @@ def feed_tables(catalog: Catalog) -> list[FeedTable]:
     return [FeedTable(feed.id, feed.codec.schema, feed.roles) for feed in catalog.feeds]
 
 
+BEHIND_MICROS: Final = 4 * MICRO
+"""Age of the freshest source from which on the hub is behind: beside heartbeats twice a second, several batches."""
+
+
 class SourceBoard:
     """What the sink and the watch of the sources tell each other.
 
@@ -53,6 +57,12 @@ class SourceBoard:
         self.writing_since: float | None = None
         self.stored: dict[str, int] = defaultdict(int)
         self.states: dict[str, tuple[str, int, int]] = {}
+
+    def is_behind(self) -> bool:
+        """Whether even the source that is queryable up to the latest moment is `BEHIND_MICROS` old: then it is the hub
+        that is late, not a source."""
+        reached = [stages["queryable"] for stages in list(self.frontiers.values()) if "queryable" in stages]
+        return bool(reached) and time.time_ns() // 1000 - max(reached) > BEHIND_MICROS
 
 
 class SinkAgent:

@@ -66,8 +66,11 @@ class Verification:
         sources: Mapping[str, str],
         pace: Pace,
         stopping: Callable[[], bool] = lambda: False,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``sources`` has each department's database; its password is used for reading only."""
+        """``sources`` has each department's database; its password is used for reading only. Verification gives way
+        while the hub is ``behind``."""
+        self._behind = behind
         self._catalog = catalog
         self._access = access
         self._sources = sources
@@ -115,7 +118,12 @@ class Verification:
             table = FeedTable(feed.id, feed.codec.schema, feed.roles)
             stored = StoredTable(self._access, table)
             verifier = Verifier(
-                source, stored, lambda: self._frontier(feed.department), self._pace, stopping=self._stopping
+                source,
+                stored,
+                lambda: self._frontier(feed.department),
+                self._pace,
+                stopping=self._stopping,
+                behind=self._behind,
             )
             verifier.run(report)
             if repairer is not None and report.differences:

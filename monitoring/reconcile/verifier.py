@@ -35,6 +35,9 @@ the difference of clocks that is allowed for, with the connector's own delay."""
 
 POLL_SECONDS: Final = 0.2
 
+YIELD_SECONDS: Final = 30.0
+"""How long a chunk waits at most while the hub is behind: a hub that is always behind is verified slowly, not never."""
+
 WATCHED_ROWS: Final = 300
 """Suspects up to which each is read again and again while the store is waited for: the few that never rest."""
 
@@ -72,7 +75,10 @@ class Verifier:
         pace: Pace,
         *,
         stopping: Callable[[], bool] = lambda: False,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
+        """While ``behind`` says so, the hub has other things to do: the next chunk waits, `YIELD_SECONDS` at most."""
+        self._behind = behind
         self._source = source
         self._stored = stored
         self._frontier = frontier
@@ -117,6 +123,7 @@ class Verifier:
             after = chunk.last
             if after is None:
                 break
+            started += self._give_way()
             self._hold_back(started, report.source_rows)
         # Eight bytes a row, so that keys of both sides need not be in one order. Python's own hash is keyed with a
         # random number at start: two keys that collide do so in one run and not in the next.
@@ -185,6 +192,13 @@ class Verifier:
             if len(keys) <= WATCHED_ROWS:
                 _remember(states, keys, self._source.by_keys(keys))
         return False
+
+    def _give_way(self) -> float:
+        """Return how many seconds were waited for the hub."""
+        began = time.monotonic()
+        while self._behind() and not self._stopping() and time.monotonic() - began < YIELD_SECONDS:
+            time.sleep(POLL_SECONDS)
+        return time.monotonic() - began
 
     def _hold_back(self, started: float, rows: int) -> None:
         rate = self._pace.rows_per_second

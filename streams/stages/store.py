@@ -61,7 +61,7 @@ async def run(settings: Settings, catalog: Catalog) -> int:
         return app
 
     watching = asyncio.create_task(watch.run())
-    caretaker = Caretaker(settings, catalog, store)
+    caretaker = Caretaker(settings, catalog, store, board)
     caretaker.start()
     try:
         return await process.run(start)

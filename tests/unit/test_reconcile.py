@@ -22,6 +22,7 @@ from monitoring.reconcile.journal import hand_in, take_in
 from monitoring.reconcile.postgresql import _conversion
 from monitoring.reconcile.source import INCOMPARABLE, Chunk, SourceRow
 from monitoring.reconcile.stored import StoredRow, StoredTable
+from streams.sink import SourceBoard
 from tests.unit.clickhouse_source import (
     Person,
     Source,
@@ -111,6 +112,32 @@ def both(opened: Both) -> Both:
         opened.source.change(number, Person(f"人{number}", f"{number} 号'路\\", spouse))
     opened.write()
     return opened
+
+
+def test_the_next_chunk_waits_while_the_hub_is_behind(both: Both) -> None:
+    assert both.store.readers is not None
+    table = FakeTable(dict(both.source.rows))
+    reads: list[int] = []
+
+    def behind() -> bool:
+        reads.append(table.reads)
+        return len(reads) < 3
+
+    stored = StoredTable(Local(both.store.readers), feed_table(both.source.codec))
+    report = Verifier(table, stored, lambda: 1 << 62, Pace(chunk=20), behind=behind).run(FeedReport("f", "v"))
+    assert report.is_clean
+    assert reads[:3] == [1, 1, 1], "read on while the hub was behind"
+    assert table.reads > 3
+
+
+def test_the_hub_is_behind_when_its_freshest_source_is() -> None:
+    board = SourceBoard()
+    assert not board.is_behind(), "nothing is known yet"
+    now = time.time_ns() // 1000
+    board.frontiers["police"]["queryable"] = 5
+    assert board.is_behind()
+    board.frontiers["health"]["queryable"] = now + 3_600_000_000
+    assert not board.is_behind(), "one source is down"
 
 
 def test_equal_tables_are_equal(both: Both) -> None:
