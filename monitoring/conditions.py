@@ -161,7 +161,7 @@ def _delays(department: str, signals: Signals, delays: Sequence[tuple[Delay, Del
             kind,
             department,
             severity,
-            f"{department} {zh}超过目标 {span(limit)}，涉及 {over} 类数据。",
+            f"{department} {zh}超过目标 {span(limit, 'zh')}，涉及 {over} 类数据。",
             f"{department}: {en} is over its objective of {span(limit)}, for {over} feeds",
         )
 
@@ -181,9 +181,14 @@ def _growth(department: str, retained: int, threshold: int, *, unlimited: bool) 
     return Condition(Kind.SLOT_GROWTH, department, Severity.ERROR if unlimited else Severity.WARNING, zh, en)
 
 
-def span(seconds: float) -> str:
-    """Return a duration as a person says it: ``90 s``, ``5 min``, ``48 h``, ``14 d``."""
-    for unit, size, least in (("d", 86_400, 3), ("h", 3600, 2), ("min", 60, 2)):
-        if seconds >= size * least:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+_UNITS: Final = {
+    "zh": (("天", 86_400, 3), ("小时", 3600, 2), ("分钟", 60, 2), ("秒", 1, 0)),
+    "en": (("d", 86_400, 3), ("h", 3600, 2), ("min", 60, 2), ("s", 1, 0)),
+}
+"""A unit, its seconds, and from how many of it on a duration is said in it."""
+
+
+def span(seconds: float, language: str = "en") -> str:
+    """Return a duration as a person says it: ``90 s``, ``5 min``, ``48 h``, ``14 d``; ``5 分钟``."""
+    unit, size = next((unit, size) for unit, size, least in _UNITS[language] if seconds >= size * least)
+    return f"{seconds / size:.0f} {unit}"

@@ -232,6 +232,7 @@ def evidence(signals: Signals) -> tuple[Evidence, ...]:
     """Return every signal that is known, as a person reads it."""
     found: list[Evidence] = []
     age = heartbeat_age(signals)
+    cause = decide(signals).cause
     if age is not None:
         found.append(Evidence("heartbeat", f"{age:.1f} s", age <= HEARTBEAT_STALE))
     if signals.connector is not None:
@@ -243,11 +244,8 @@ def evidence(signals: Signals) -> tuple[Evidence, ...]:
     for group in GROUPS:
         lag = signals.lags.get(group)
         if lag is not None:
-            found.append(
-                Evidence(
-                    group, f"{lag.waiting} ({lag.trend:+.0f}/s)", not lag.waiting or lag.stuck <= STAGE_LAG
-                )
-            )
+            good = cause is not _BEHIND[group] and (not lag.waiting or lag.stuck <= STAGE_LAG)
+            found.append(Evidence(group, f"{lag.waiting} ({lag.trend:+.0f}/s)", good))
     if signals.broker_error:
         found.append(Evidence("broker", signals.broker_error, False))
     found.append(Evidence("sink", signals.sink_error or f"{signals.sink_busy:.1f} s", _sink(signals) is None))

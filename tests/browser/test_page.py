@@ -112,7 +112,7 @@ def test_the_page_at_two_widths_in_two_languages_light_and_dark(
     served.show(hours=24)
     for number, (size, language) in enumerate((size, language) for size in SIZES for language in LABELS):
         width, height, mobile = SIZES[size]
-        browser.show(width, height, dark=number % 2 == 1, mobile=mobile)
+        browser.show(width, height, dark=number in (1, 2), mobile=mobile)
         browser.open(f"{served.url}/console?lang={language}")
         browser.until("document.body.dataset.picture !== undefined")
         labels = LABELS[language]

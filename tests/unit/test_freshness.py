@@ -400,3 +400,9 @@ def test_spans_are_said_as_people_say_them() -> None:
         "48 h",
         "7 d",
     ]
+    assert [span(seconds, "zh") for seconds in (5, 300, 7200, 604_800)] == [
+        "5 秒",
+        "5 分钟",
+        "2 小时",
+        "7 天",
+    ]

@@ -186,6 +186,8 @@ def test_a_slot_that_grows_is_an_alarm_by_the_servers_limit() -> None:
 
 def test_evidence_says_which_signal_is_bad() -> None:
     assert all(item.good for item in evidence(WELL))
+    slow = msgspec.structs.replace(WELL, frontiers=LATE, lags=WAITING)
+    assert [item.name for item in evidence(slow) if not item.good] == ["store"]
     bad = msgspec.structs.replace(WELL, heartbeat=OLD, connector="FAILED", source_reachable=False, skew=-60.0)
     assert [item.name for item in evidence(bad) if not item.good] == [
         "heartbeat",
