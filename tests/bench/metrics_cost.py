@@ -114,7 +114,7 @@ def compare(name: str, pieces: Sequence[Callable[[], object]], rounds: int, coun
         f"{name}: {bare_seconds / rounds / count * 1e6:.1f} µs a change without metrics; they take {share:+.2%} "
         f"± {error:.2%} ({len(shares)} pairs, quartiles {least:+.2%} to {greatest:+.2%}), {ASKED:.0%} is asked"
     )
-    return share - 2 * error > ASKED
+    return bool(share - 2 * error > ASKED)
 
 
 def normalizing(catalog: Catalog) -> tuple[list[Callable[[], object]], int]:
@@ -129,11 +129,13 @@ def normalizing(catalog: Catalog) -> tuple[list[Callable[[], object]], int]:
         )
         for e in events
     ]  # fmt: skip
-    # As the transport hands them over: a chunk has one partition's messages.
-    by_topic: dict[str, list[Any]] = {}
-    for message in messages:
-        by_topic.setdefault(message.topic, []).append(message)
-    chunks = [part[at : at + CHUNK] for part in by_topic.values() for at in range(0, len(part), CHUNK)]
+    # As the transport hands them over: a batch has chunks, each with one partition's messages.
+    batches = []
+    for at in range(0, len(messages), CHUNK):
+        by_topic: dict[str, list[Any]] = {}
+        for message in messages[at : at + CHUNK]:
+            by_topic.setdefault(message.topic, []).append(message)
+        batches.append(list(by_topic.values()))
     double = KafkaProducer({"test.mock.num.brokers": 1, "bootstrap.servers": "ignored"})
     brokers = double.list_topics(timeout=30).brokers.values()
     producer = Producer(",".join(f"{broker.host}:{broker.port}" for broker in brokers))
@@ -141,12 +143,12 @@ def normalizing(catalog: Catalog) -> tuple[list[Callable[[], object]], int]:
         Normalizer(catalog, EnvelopeDecoder(None)), TopicSchemas(LocalRegistry(), catalog), producer
     )
 
-    def work(chunk: list[Any]) -> None:
+    def work(batch: list[list[Any]]) -> None:
         assert double is not None  # the broker lives as long as it
         with metrics.BATCH_SECONDS.labels("normalize").time():
-            agent.process([chunk])
+            agent.process(batch)
 
-    return [partial(work, chunk) for chunk in chunks], len(messages)
+    return [partial(work, batch) for batch in batches], len(messages)
 
 
 def main(rounds: int) -> None:
