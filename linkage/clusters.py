@@ -89,9 +89,10 @@ class _Cut:
                 break
             waiting = deferred
         for _, first, second in sorted(bare):
-            if _is_bare(self._nodes[first]) and _is_bare(self._nodes[second]):
+            loose, near = (first, second) if _is_bare(self._nodes[first]) else (second, first)
+            # A number that is known to be another's says nothing of who uses it.
+            if _is_bare(self._nodes[near]) or self._own[near] != self._nodes[near].core.number:
                 continue
-            loose = first if _is_bare(self._nodes[first]) else second
             if len(self._members[self._group[loose]]) == 1:
                 self._join(first, second)
         return [[self._nodes[place] for place in sorted(members)] for members in self._members.values()]
@@ -168,7 +169,8 @@ class _Cut:
 def _is_disputed(node: Node) -> bool:
     """Say whether the file that the node is of knows its number to be somebody else's.
 
-    A record without a birth cannot contradict its number; another of the same file can, or names whose it is.
+    A record without a birth cannot contradict its number; another of the same file can, or names whose it is. One of
+    the same file is tied to it, or has a number that the record gives as well, as students' numbers hold one.
     """
     number = node.core.number
     if not number:
@@ -176,7 +178,7 @@ def _is_disputed(node: Node) -> bool:
     return any(
         other.core.number != number
         and (other.core.doubtful == number or kin_tokens(number)[0] in other.tokens)
-        and node.tied_to(other)
+        and (node.tied_to(other) or (other.core.number != "" and other.core.number in node.core.earlier))
         for other in node.edges
     )
 

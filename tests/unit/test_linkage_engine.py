@@ -340,31 +340,28 @@ def test_children_of_one_mother_are_not_one_for_her_sake() -> None:
 
 def test_a_file_of_a_child_knows_whose_number_a_record_without_birth_has() -> None:
     file, name, house = ("health.child_code|1",), "王小芳", "青禾区临江路12号3栋402室"
+    said_by = (Kin("mother", "李兰", NUMBERS[0]),)
     own = Mention(
-        "self",
-        name=name,
-        id_number=NUMBERS[2],
-        birth_date=16616,
-        sex="2",
-        hukou_address=house,
-        kin=(Kin("mother", "李兰", NUMBERS[0]),),
+        "self", name=name, id_number=NUMBERS[2], birth_date=16616, sex="2", hukou_address=house, kin=said_by
     )
     dose = Mention(
         "self", name=name, id_number=NUMBERS[0], birth_date=16616, residence_address=house, ties=file
     )
     undated = Mention("self", name=name, id_number=NUMBERS[0], residence_address=house, ties=file)
+    pupil = Mention("self", name=name, id_number=NUMBERS[0], other_numbers=(NUMBERS[2],))
     mother = Mention("self", name="李兰", id_number=NUMBERS[0], birth_date=3652, sex="2", hukou_address=house)
+    card = Mention("self", id_number=NUMBERS[0])
     log = [
         record(FEEDS[place % 3], str(place), 1, said)
-        for place, said in enumerate((own, dose, undated, mother, mother))
+        for place, said in enumerate((own, dose, undated, pupil, mother, mother, card))
     ]
     for order in (log, log[::-1]):
         engine = Engine(1, AUTHORITY)
         engine.apply(numbered(order))
         persons = [engine.state.mention(entry.feed, entry.key, "self", 0) for entry in log]
-        child, *others, first, second = [said.person for said in persons if said is not None]
-        assert others == [child, child]
-        assert first is second is not child
+        child, *others, first, second, read = [said.person for said in persons if said is not None]
+        assert others == [child] * 3
+        assert first is second is read is not child
 
 
 def test_the_mothers_number_in_a_childs_record_joins_nobody_wrong() -> None:
