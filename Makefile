@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-parts clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-parts bench-freshness clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench-peers: $(VENV)/.ready ## Run stock faust-streaming and plain loops beside 
 
 bench-parts: $(VENV)/.ready ## Measure single parts: codec, normalizers, linker, metrics, queries, reconciliation
 	@for part in avro_codec normalize linkage metrics_cost store_queries verify; do echo "== $$part"; $(BIN)/python -m tests.bench.$$part || exit 1; done
+
+bench-freshness: $(VENV)/.ready ## Hold published lags and alerts against the truth and real faults, and tell what metrics cost; half an hour
+	@$(BIN)/python -m tests.bench.metrics_cost
+	@$(BIN)/python -m pytest -s -m long tests/stack/test_lag.py tests/faults/test_states.py
 
 build/splink/.ready:
 	@$(PYTHON) -m venv build/splink
