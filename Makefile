@@ -89,7 +89,7 @@ $(VENV)/.wheels: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module: on Debian install the package python3.11-venv" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@echo "installing Python packages into $(VENV) (2 GB on disk, some minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local,test]' || { echo "the Python packages could not be installed: the reason is above; with network access run make again" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[local,test]' || { echo "the Python packages could not be installed: the reason is above; with network access run make again" >&2; exit 1; }
 	@touch $@
 
 system-packages:

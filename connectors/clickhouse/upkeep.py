@@ -85,13 +85,13 @@ class Upkeep:
             return ""
         now = self._clock()
         free = shutil.disk_usage(self._folder).free
-        for table, size, idle in self._engine.rows(
-            "SELECT table, sum(bytes_on_disk), dateDiff('second', max(modification_time), now())"
+        for table, size, idle, parts in self._engine.rows(
+            "SELECT table, sum(bytes_on_disk), dateDiff('second', max(modification_time), now()), count()"
             f" FROM system.parts WHERE active AND database = {sql.text(DATABASE)}"
-            " GROUP BY table HAVING count() > 1 ORDER BY count() DESC"
+            " GROUP BY table ORDER BY count() DESC"
         ):
             due = now - self._whole.setdefault(table, now) >= WHOLE_SECONDS
-            if (idle >= IDLE_SECONDS or due) and free > int(size) + ALARM_FREE_BYTES:
+            if parts > 1 and (idle >= IDLE_SECONDS or due) and free > int(size) + ALARM_FREE_BYTES:
                 self._engine.command(f"OPTIMIZE TABLE {DATABASE}.{sql.name(table)} FINAL")
                 self._whole[table] = now
                 return str(table)
