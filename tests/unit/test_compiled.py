@@ -29,7 +29,7 @@ from avro.schema import header_of, plain
 
 # Random schemas are slow to draw, and the machine that runs this is shared.
 RANDOM = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -545,7 +545,7 @@ def as_mapping(record: Record) -> dict[str, Any]:
     return values
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(record=RECORDS, raw=OPTIONAL, level=SCALARS["int"], place=st.none() | st.integers(0, 9))
 def test_records_are_fastavros_bytes_and_come_back(
     codec: RecordCodec, record: Record, raw: str | None, level: int, place: int | None

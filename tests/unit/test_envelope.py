@@ -7,6 +7,7 @@ import hashlib
 import json
 import uuid
 from contextlib import suppress
+from functools import cache
 from math import inf, nan
 from struct import Struct
 from typing import Any
@@ -304,6 +305,17 @@ def test_every_format_gives_the_row_that_was_written(row: dict[str, Any]) -> Non
 
 
 def floats_as_avro(kind: str, value: float) -> Any:
+    codec, schema = float_codec(kind)
+    known = envelope("c")["source"]
+    row = {"op": "c", "ts_ms": 1, "source": {k: known[k] for k in SOURCE_FIELDS}, "after": {"f": value}}
+    message = frame(REGISTRY.register(f"floats-{kind}", schema), codec.encode(row))
+    found = change(RawEvent(PLACE, b'{"id":1}', message)).after
+    assert found is not None
+    return found["f"]
+
+
+@cache
+def float_codec(kind: str) -> tuple[DatumCodec, dict[str, Any]]:
     schema = {
         "type": "record",
         "name": "Envelope",
@@ -316,13 +328,7 @@ def floats_as_avro(kind: str, value: float) -> Any:
             {"name": "after", "type": {"type": "record", "name": "Value", "fields": [{"name": "f", "type": kind}]}},
         ],
     }  # fmt: skip
-    known = envelope("c")["source"]
-    row = {"op": "c", "ts_ms": 1, "source": {**known}, "after": {"f": value}}
-    data = DatumCodec(schema).encode({**row, "source": {k: known[k] for k in SOURCE_FIELDS}})
-    message = frame(REGISTRY.register(f"floats-{kind}", schema), data)
-    found = change(RawEvent(PLACE, b'{"id":1}', message)).after
-    assert found is not None
-    return found["f"]
+    return DatumCodec(schema), schema
 
 
 SOURCE_FIELDS = ("name", "schema", "table", "sequence", "lsn", "ts_ms")

@@ -53,7 +53,7 @@ RECORDS = st.builds(
     mentions=st.lists(MENTIONS, max_size=3).map(tuple),
     findings=st.lists(st.builds(Finding, TEXT, TEXT, TEXT), max_size=2).map(tuple),
 )
-EXAMPLES = settings(max_examples=60)
+EXAMPLES = settings(max_examples=30)
 
 
 @pytest.fixture(scope="module")
