@@ -48,7 +48,7 @@ def soon(check: Callable[[], Any], seconds: float = WAIT) -> Any:
         answer = check()
         if answer:
             return answer
-        time.sleep(0.1)
+        time.sleep(0.3)  # what is asked costs those who are waited for
     return None
 
 
