@@ -63,14 +63,16 @@ class SourceState:
 class Row:
     """A record's datum with its header, which is decoded when somebody asks for it: for most rows nobody does.
 
-    ``noted`` is when the register came to know it, in microseconds since 1970.
+    ``noted`` is when the register came to know it, in microseconds since 1970. ``has_history`` is set where the store's
+    history is known to have it.
     """
 
-    __slots__ = ("_feed", "_record", "datum", "noted")
+    __slots__ = ("_feed", "_record", "datum", "has_history", "noted")
 
     def __init__(self, feed: str, datum: bytes, noted: int, record: Record | None = None) -> None:
         self.datum = datum
         self.noted = noted
+        self.has_history = False
         self._feed = feed
         self._record = record
 

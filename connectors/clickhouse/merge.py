@@ -114,14 +114,12 @@ class Merger:
                     continue
                 self._complete(values, record, own, known.get(record.previous_key or ""))
                 mentions = tuple(map(_mention, values["mentions"]))
-                merged.append(
-                    Row(
-                        self._feed.feed,
-                        self._codec.encode(values),
-                        row.noted,
-                        replace(record, mentions=mentions),
-                    )
+                whole = Row(
+                    self._feed.feed, self._codec.encode(values), row.noted, replace(record, mentions=mentions)
                 )
+                # The row that it took its values from is gone. History was written before the newer row was.
+                whole.has_history = own.version > record.version
+                merged.append(whole)
             else:
                 merged.append(row)
             self._remember(own, values, record)

@@ -186,12 +186,14 @@ class Writer:
     def _write_records(
         self, rows_by_feed: Mapping[str, list[Row]], limits: Mapping[str, int], result: WriteResult
     ) -> None:
-        """Write the rows of every feed, then the mentions and the history of all of them.
+        """Write the history of all feeds, then the rows of each, then the mentions of all.
 
-        Mentions come behind their rows: `connectors.clickhouse.merge` knows that a crash can leave them so.
+        After a crash in between, `connectors.clickhouse.merge` finds its values: mentions may lack behind rows, and
+        a state that a newer row has taken the place of is in the history already.
         """
         mentions: list[bytes] = []
         owners: list[Row] = []
+        arranged: list[tuple[_FeedWriter, list[Row]]] = []
         states: list[bytes] = []
         state_owners: list[Row] = []
         if not rows_by_feed:
@@ -202,17 +204,20 @@ class Writer:
             writer = self._feed(feed)
             kept, made, known, places = _arrange(writer, rows, found, first, limits.get(feed, 0))
             result.superseded += len(rows) - len(kept)
-            self._load_records(writer.load, [row.datum for row in kept], kept, result)
-            states += writer.history.cut(known, places, [row.noted for row in kept])
-            state_owners += kept
+            arranged.append((writer, kept))
+            new = [(row, place) for row, place in zip(kept, places, strict=True) if not row.has_history]
+            states += writer.history.cut(known, [place for _, place in new], [row.noted for row, _ in new])
+            state_owners += [row for row, _ in new]
             for row, slots in zip(kept, made, strict=True):
                 mentions += slots
                 owners += [row] * len(slots)
             if streamed := _streamed(rows, found, first):
                 result.streamed.setdefault(writer.feed.department, []).extend(streamed)
             first += len(rows)
-        self._load_records(self._mentions, mentions, owners, result)
         self._load_records(self._records, states, state_owners, result)
+        for writer, kept in arranged:
+            self._load_records(writer.load, [row.datum for row in kept], kept, result)
+        self._load_records(self._mentions, mentions, owners, result)
 
     def _load_records(
         self, load: _Load, datums: Sequence[bytes], owners: Sequence[Row], result: WriteResult
