@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from avro.record import PERSON_ELEMENTS
 from connectors.clickhouse import sql
 from connectors.clickhouse.as_of import AS_OF
 from connectors.clickhouse.shared import IDENTITIES, IDENTITY_HISTORY, MENTIONS, PERSONS
@@ -156,4 +157,44 @@ def relations_view() -> View:
     )
 
 
-VIEWS: Final = (*LOOKUPS, RESIDENTS, POPULATION, *AS_OF, relations_view())
+def discrepancies_view() -> View:
+    """Return ``discrepancies``: where records of one person disagree, a row an element and record that says another.
+
+    ``value`` is the one that survives, from the record at ``department, table, key``; ``agree`` and ``disagree`` are
+    the other feeds by what they say, ``other_value`` is what the record at ``other_department, other_table, other_key``
+    says. It follows from persons and mentions as they are: a merge, split or delete changes it as it changes them.
+    """
+    place = "department, `table`, key, role, ordinal"
+    values = ", ".join(
+        f"{sql.text(element)}, ifNull(toString({sql.name(element)}), '')" for element in PERSON_ELEMENTS
+    )
+    feeds = "JSONExtract(provenance, 'feeds', 'Array(String)') AS feeds"
+    source = "JSONExtract(provenance, 'records', 'Array(Tuple(UInt32, String, Int64))') AS records"
+    entries = "JSONExtractKeysAndValuesRaw(provenance, 'elements')"
+    persons = (
+        f"SELECT person_id, map({values}) AS own, {feeds}, {source}, arrayJoin({entries}) AS entry,"
+        " JSONExtract(entry.2, 'Tuple(UInt32, Array(UInt32), Array(UInt32))') AS told"
+        f" FROM {PERSONS.stored} FINAL WHERE state = 'active'"
+    )
+    telling = (
+        "SELECT person_id, entry.1 AS element, own[element] AS value, records[told.1 + 1] AS origin,"
+        " splitByChar('.', feeds[origin.1 + 1]) AS feed, origin.2 AS key, fromUnixTimestamp64Micro(origin.3) AS since,"
+        " arrayMap(one -> feeds[one + 1], told.2) AS agree, arrayMap(one -> feeds[one + 1], told.3) AS disagree"
+        f" FROM ({persons}) WHERE notEmpty(told.3)"
+    )
+    said = f"SELECT {place}, arrayJoin(map({values})) AS entry FROM {MENTIONS.stored} FINAL"
+    people = f"SELECT {place}, person_id FROM {IDENTITIES.stored} FINAL"
+    return View(
+        "discrepancies",
+        "SELECT p.person_id AS person_id, p.element AS element, p.value AS value, p.feed[1] AS department,"
+        " p.feed[2] AS `table`, p.key AS key, p.since AS since, p.agree AS agree, p.disagree AS disagree,"
+        " m.entry.2 AS other_value, m.department AS other_department, m.`table` AS other_table, m.key AS other_key"
+        f" FROM ({telling}) AS p INNER JOIN ({people}) AS i ON p.person_id = i.person_id"
+        f" INNER JOIN ({said}) AS m ON i.department = m.department AND i.`table` = m.`table` AND i.key = m.key"
+        " AND i.role = m.role AND i.ordinal = m.ordinal AND p.element = m.entry.1"
+        " WHERE m.entry.2 != '' AND m.entry.2 != p.value",
+        comment="Where records of one person disagree, with each record's value / 多源不一致",
+    )
+
+
+VIEWS: Final = (*LOOKUPS, RESIDENTS, POPULATION, *AS_OF, relations_view(), discrepancies_view())

@@ -166,6 +166,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
     "How old every source is": [],
     "What was compared with the sources, and when": [],
     "One person's family": [],
+    "Where records of one person disagree": [],
     "What humans are asked": [],
     "Decisions that have no effect, and why": [],
 }

@@ -28,7 +28,9 @@ def test_ties_of_records_and_of_kin(tmp_path: Path) -> None:
         "self", name="王小芳", id_number=NUMBERS[2], birth_date=16616,
         kin=(Kin("mother", "李兰", NUMBERS[0]), Kin("father", "王大山")),
     )  # fmt: skip
-    log = [_record(key, mention) for key, mention in (("1", parent), ("2", child))]
+    moved = Mention("self", name="李兰", id_number=NUMBERS[0], birth_date=3652, phone="13900000002")
+    parent.phone = "13900000001"
+    log = [_record(key, mention) for key, mention in (("1", parent), ("2", child), ("3", moved))]
     store = open_store(tmp_path, "", [FeedTable(FEED, feed.codec.schema, feed.roles)])
     batch = Batch()
     codecs = {name: DatumCodec(shared_schema(name)) for name in ("Identity", "Person")}
@@ -60,7 +62,15 @@ def test_ties_of_records_and_of_kin(tmp_path: Path) -> None:
     found = rows(
         access, "SELECT person_id, relation, other_person_id, other_name, key FROM relations ORDER BY ALL"
     )
+    disagreeing = rows(
+        access,
+        "SELECT person_id, element, value, key, agree, disagree, other_value, other_table, other_key"
+        " FROM discrepancies",
+    )
     store.close()
+    assert [tuple(row.values()) for row in disagreeing] == [
+        ("P0000000001", "phone", "13900000001", "1", [], [FEED], "13900000002", "hj_ryjbxx", "3")
+    ]
     assert sorted([json.dumps(row, ensure_ascii=False, sort_keys=True) for row in found]) == sorted(
         [
             json.dumps(dict(zip(_COLUMNS, row, strict=True)), ensure_ascii=False, sort_keys=True)
