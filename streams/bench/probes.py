@@ -73,10 +73,14 @@ class Probe:
 
 @dataclass(slots=True)
 class Looked:
-    """A look at what is published: the lag it says, and the age of the oldest change that was not queryable then."""
+    """A look at what is published: the lag it says, the age of the oldest change that was not queryable then, and how
+    far the two are apart at least: a look takes its time on a busy machine, and what became queryable meanwhile may
+    have been so at its beginning or at its end.
+    """
 
     published: float
     true: float
+    off: float
     claims_too_much: bool
 
 
@@ -104,7 +108,7 @@ class Seen:
 
     def lag(self) -> Lag:
         """Return published against true lag."""
-        off = [abs(look.published - look.true) for look in self.looks]
+        off = [look.off for look in self.looks]
         return Lag(
             looks=len(off),
             off_p50=quantile(off, 0.5),
@@ -191,6 +195,7 @@ class Watch:
             while not self._drained.is_set():
                 started = time.time()
                 frontier = None
+                before = self._outstanding()
                 if started >= next_published:
                     next_published = started + PUBLISHED_EVERY
                     frontier = self._published(client)
@@ -199,7 +204,7 @@ class Watch:
                 now = time.time()
                 self._note(*numbers, now)
                 if frontier is not None:
-                    self._compare(frontier, asked)
+                    self._compare(frontier, before, started, asked)
                 self._drained.wait(max(0.0, started + POLL - now))
 
     def _note(self, record: int, person: int, now: float) -> None:
@@ -211,12 +216,17 @@ class Watch:
             probe.linked = now
         self._visible, self._linked = visible, linked
 
-    def _compare(self, frontier: float, asked: float) -> None:
-        """``frontier`` was published before ``asked``, when the rows were looked at that have just been noted."""
+    def _compare(self, frontier: float, before: float | None, started: float, asked: float) -> None:
+        """``frontier`` was published between ``started`` and ``asked``; ``before`` was the oldest change that was not
+        queryable before, and after ``asked`` the rows were looked at that have just been noted.
+        """
         oldest = self._outstanding()
-        true = 0.0 if oldest is None or oldest > asked else asked - oldest
-        too_much = oldest is not None and oldest <= asked and frontier > oldest + BLINK
-        self._looks.append(Looked(max(0.0, asked - frontier), true, too_much))
+        # A change that was committed after the look was not to be seen, so nothing was outstanding.
+        latest = asked if oldest is None or oldest > asked else oldest
+        earliest = min(latest, started if before is None else before)
+        too_much = latest < asked and frontier > latest + BLINK
+        off = max(0.0, earliest - frontier, frontier - latest)
+        self._looks.append(Looked(max(0.0, asked - frontier), asked - latest, off, too_much))
 
     def _outstanding(self) -> float | None:
         """Return when the oldest change was committed that queries have not shown in both."""

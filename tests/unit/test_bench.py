@@ -190,14 +190,18 @@ def test_a_frontier_beyond_a_change_that_is_not_visible_claims_too_much() -> Non
     one = watch()
     one._first = 0
     one._probes.append(Probe(due=100.0, committed=100.1))
-    one._compare(frontier=99.0, asked=101.0)
-    one._compare(frontier=100.1 + BLINK * 2, asked=101.0)
-    one._compare(frontier=99.0, asked=100.0)  # committed after the look: it was not to be seen
+    one._compare(frontier=99.0, before=None, started=101.0, asked=101.0)
+    one._compare(frontier=100.1 + BLINK * 2, before=100.1, started=101.0, asked=101.0)
+    # Committed after the look: it was not to be seen.
+    one._compare(frontier=99.0, before=None, started=100.0, asked=100.0)
     one._note(0, 0, 101.5)
-    one._compare(frontier=101.0, asked=102.0)
-    assert [look.claims_too_much for look in one._looks] == [False, True, False, False]
-    assert [round(look.true, 3) for look in one._looks] == [0.9, 0.9, 0.0, 0.0]
-    assert [round(look.published, 3) for look in one._looks] == [2.0, 0.86, 1.0, 1.0]
+    one._compare(frontier=101.0, before=None, started=101.8, asked=102.0)
+    # It became queryable during a long look: at its beginning or at its end, nobody knows.
+    one._compare(frontier=100.0, before=100.1, started=101.0, asked=104.0)
+    assert [look.claims_too_much for look in one._looks] == [False, True, False, False, False]
+    assert [round(look.true, 3) for look in one._looks] == [0.9, 0.9, 0.0, 0.0, 0.0]
+    assert [round(look.published, 3) for look in one._looks] == [2.0, 0.86, 1.0, 1.0, 4.0]
+    assert [round(look.off, 3) for look in one._looks] == [1.1, 0.04, 1.0, 0.8, 0.1]
 
 
 def test_what_was_used_counts_from_the_start_of_a_process_that_was_restarted() -> None:
