@@ -217,8 +217,9 @@ def _how(report: Report) -> Iterator[str]:
         "source or hub that is held up is not spared. *Inside* is the hub's own histogram over all changes. "
         "*Published lag*: now minus the frontier in `/metrics`; *true*: the age of the oldest probe that is "
         "committed and that record and person do not both show; where the load is more than is sustained both "
-        "must grow together; *off* is what a look's own duration does not explain. *Catch-up*: the hub's processes are held while Debezium captures a backlog, then let go "
-        "while the source goes on."
+        "must grow together; *off* is what a look's own duration does not "
+        "explain. *Catch-up*: the hub's processes are held while Debezium captures a backlog, then let go while the "
+        "source goes on."
     )
 
 
