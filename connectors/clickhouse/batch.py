@@ -93,7 +93,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Row]] = {}
-        self.truncations: dict[str, Mark] = {}
+        self.truncations: list[Mark] = []
         self.identities: list[bytes] = []
         self.persons: list[bytes] = []
         self.linked: dict[str, list[bytes]] = {}
@@ -161,9 +161,7 @@ class Batch:
         """Add a truncation: every row of the feed below its version goes, those that come later as well."""
         if mark.kind is not MarkKind.TRUNCATE:
             raise ValueError("only truncations are marks of the store; a frontier is added by add_frontier")
-        known = self.truncations.get(mark.feed)
-        if known is None or known.version < mark.version:
-            self.truncations[mark.feed] = mark
+        self.truncations.append(mark)
 
     def add_frontier(self, department: str, stage: str, frontier_us: int, at_us: int) -> None:
         """Add how far a stage has come; times in microseconds since 1970. An older frontier changes

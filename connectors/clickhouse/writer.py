@@ -137,15 +137,16 @@ class Writer:
         not acknowledged.
         """
         result = WriteResult()
-        marks = [
-            mark for mark in batch.truncations.values() if mark.version > self._truncated.get(mark.feed, -1)
-        ]
-        limits = self._truncated | {mark.feed: mark.version for mark in marks}
-        # What a truncation takes away was there before: history shows it, in whatever batches the log is cut.
-        early, late = _parted(batch.rows, marks)
-        self._write_records(early, self._truncated, result)
+        new = [mark for mark in batch.truncations if mark.version > self._truncated.get(mark.feed, -1)]
+        marks = sorted(new, key=lambda mark: mark.version)
+        limits = dict(self._truncated)
+        late: Mapping[str, list[Row]] = batch.rows
         for mark in marks:
+            # What a truncation takes away was there before: history shows it, in whatever batches the log is cut.
+            early, late = _parted(late, mark)
+            self._write_records(early, limits, result)
             self._truncate(mark, result)
+            limits[mark.feed] = mark.version
         self._write_records(late, limits, result)
         self._load(self._identities, batch.identities, result)
         self._load(self._persons, batch.persons, result)
@@ -297,19 +298,16 @@ class Writer:
 
 
 def _parted(
-    rows: dict[str, list[Row]], marks: Sequence[Mark]
+    rows: Mapping[str, list[Row]], mark: Mark
 ) -> tuple[Mapping[str, list[Row]], Mapping[str, list[Row]]]:
     """Return the rows that a truncation of the same batch takes away, and the others."""
-    if not marks:
+    every = rows.get(mark.feed, [])
+    below = [row for row in every if row.record.version < mark.version]
+    if not below:
         return {}, rows
-    early: dict[str, list[Row]] = {}
-    late = dict(rows)
-    for mark in marks:
-        every = rows.get(mark.feed, [])
-        if below := [row for row in every if row.record.version < mark.version]:
-            early[mark.feed] = below
-            late[mark.feed] = [row for row in every if row.record.version >= mark.version]
-    return early, {feed: those for feed, those in late.items() if those}
+    above = [row for row in every if row.record.version >= mark.version]
+    others = {feed: those for feed, those in rows.items() if feed != mark.feed}
+    return {mark.feed: below}, others | ({mark.feed: above} if above else {})
 
 
 def _streamed(rows: list[Row], found: Outlines, first: int) -> list[int]:
