@@ -6,6 +6,7 @@ types on the way. Whatever does not fit the shape is left to `avro.envelope`'s g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,10 @@ _WRAPPED: Final = b'{"schema"'
 # Types whose values JSON tells apart. Numbers with a fraction are also written as whole ones, and what is nested is the
 # rule's to look at: whoever reads such a column looks at its type.
 _STRICT: Final = frozenset((str, int, bool))
+
+_NAMEABLE: Final = re.compile(r'[^"\\\x00-\x1f]*').fullmatch
+"""Names that a field of a struct can have: those that JSON writes as they are. Rows with a column of another name are
+read the general way."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -77,7 +82,7 @@ class RowShape:
 
     def widen(self, columns: Iterable[str]) -> None:
         """Let rows have these columns beside the named ones, as far as there is room: they are passed over."""
-        news = tuple(sorted(set(columns) - self._columns.keys() - set(self._beside)))
+        news = tuple(sorted(filter(_NAMEABLE, set(columns) - self._columns.keys() - set(self._beside))))
         if news and len(self._beside) + len(news) <= MOST_BESIDE:
             self._beside += news
             self.struct = self._make()

@@ -153,8 +153,10 @@ def _of_feed(rng: Random) -> None:
             assert feed.shape.columns(quick.row) == {name: after[name] for name in feed.columns}
             same = {"after": after, "before": general.before, "unchanged": general.unchanged, "row": None}
             assert msgspec.structs.replace(quick, **same) == general
-        else:
-            assert quick == general
+        elif not (isinstance(quick, str) and isinstance(general, str) and _row_before_is_touched(broken)):
+            assert (
+                quick == general
+            )  # of an event that is broken twice each way names the fault that it meets first
 
 
 def _row_before_is_touched(event: RawEvent) -> bool:

@@ -151,6 +151,20 @@ def test_a_key_of_other_columns_or_another_spelling_is_left_to_the_general_way()
     assert shape.key_text(b'"\xff"') is None
 
 
+@pytest.mark.parametrize("name", ['q"x', "a\\b", "line\nbreak", "\x00", "\x1f"])
+def test_a_column_that_no_field_can_be_named_after_harms_no_other_row(name: str) -> None:
+    shape = a_shape()
+    odd = event({**ROW, name: 1, "beside": 2})
+    shape.widen([name, "beside"])
+    found = decoded(odd, shape)
+    assert isinstance(found, Change)
+    assert found == decoded(odd, None)
+    usual = decoded(event({**ROW, "beside": 2}), shape)
+    assert isinstance(usual, Change)
+    assert usual.row is not None
+    assert shape.columns(usual.row) == ROW
+
+
 def test_a_shape_is_widened_up_to_a_bound() -> None:
     shape = a_shape()
     shape.widen([f"x{number}" for number in range(MOST_BESIDE)])
