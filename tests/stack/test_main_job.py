@@ -99,14 +99,18 @@ def hub(stack_folder: Path) -> Iterator[RunningHub]:
             until("the other slots", lambda: _slots(watcher) == 2)
         with psycopg.connect(police) as a, psycopg.connect(police) as b, psycopg.connect(police) as c:
             a.execute("""UPDATE hj_hjxx SET "HZXM" = '甲改' WHERE "HH" = '000000001'""")
+            first = _transaction(a)
             preparing = threading.Thread(
                 target=hub_on_one_machine.capture_departments, args=(stack, catalog, ["police"])
             )
             preparing.start()
             with psycopg.connect(police, autocommit=True) as watcher:
-                until("the slot waits", lambda: _slot_is_waiting(watcher))
+                until("the slot waits for the first", lambda: _slot_waits_for(watcher, first))
                 b.execute("""UPDATE hj_hjxx SET "HZXM" = '乙改' WHERE "HH" = '000000002'""")
+                second = _transaction(b)
                 a.commit()
+                # It waits once more, for who is under way by then: the third must not be, it ends after the snapshot.
+                until("the slot waits for the second", lambda: _slot_waits_for(watcher, second))
                 c.execute("""UPDATE hj_hjxx SET "HZXM" = '丙改' WHERE "HH" = '000000003'""")
                 b.commit()
                 preparing.join()
@@ -126,10 +130,18 @@ def _slots(connection: psycopg.Connection) -> int:
     return row[0] if row is not None else 0
 
 
-def _slot_is_waiting(connection: psycopg.Connection) -> bool:
+def _transaction(connection: psycopg.Connection) -> int:
+    """Return the number of the transaction that a session is in, as locks show it."""
+    row = connection.execute("SELECT pg_current_xact_id()::xid::text::bigint").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _slot_waits_for(connection: psycopg.Connection, transaction: int) -> bool:
     row = connection.execute(
-        "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE '%%CREATE_REPLICATION_SLOT%%renkou_police%%' "
-        "AND wait_event_type = 'Lock'"
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
+        " AND query ILIKE '%%CREATE_REPLICATION_SLOT%%renkou_police%%' AND transactionid::text::bigint = %s",
+        [transaction],
     ).fetchone()
     return row is not None and row[0] > 0
 
