@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
@@ -79,13 +80,17 @@ class Merger:
     def __init__(self, feed: FeedTable, engine: Engine) -> None:
         self._feed = feed
         self._engine = engine
-        self._codec = DatumCodec(feed.schema)
         self._table = feed_table(feed)
         self._elements = tuple(element["name"] for element in feed.elements)
         # ClickHouse has no nullable arrays: an unknown one is empty.
         self._unknown: dict[str, list[Any] | None] = {
             column.name: [] if column.type.startswith("Array(") else None for column in self._table.columns
         }
+
+    @cached_property
+    def _codec(self) -> DatumCodec:
+        """Compiled with the first row that is not complete: most feeds never have one."""
+        return DatumCodec(self._feed.schema)
 
     def merge(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows, complete: datums and mentions. Reads the store. Raises its errors.
