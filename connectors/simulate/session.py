@@ -81,6 +81,27 @@ def check_effect(operation: Operation, rows: int) -> None:
         )
 
 
+class Results(Protocol):
+    """A driver's cursor on the first of a script's results."""
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that the statement found."""
+        ...
+
+    def nextset(self) -> bool | None:
+        """Go on to the next statement's result."""
+        ...
+
+
+def check_effects(script: Script, results: Results) -> None:
+    """Raise TerminalError unless each operation of a script found its one row. Goes through all results."""
+    for part in script:
+        if isinstance(part, Operation):
+            check_effect(part, results.rowcount)
+        results.nextset()
+
+
 def text_of(script: Script) -> str:
     """Return statements as one message, which is several times cheaper to send than one by one."""
     return ";".join(part if isinstance(part, str) else statement(part) for part in script)

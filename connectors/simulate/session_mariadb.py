@@ -15,7 +15,7 @@ from connectors.addresses import read_address
 from connectors.simulate.session import (
     OTHERS_END,
     Script,
-    check_effect,
+    check_effects,
     literal,
     others_at_work,
     refused,
@@ -139,10 +139,7 @@ class MariadbSession:
             return
         with self._translated(), self._connection.cursor() as cursor:
             cursor.execute(text_of(script))
-            for part in script:
-                if isinstance(part, Operation):
-                    check_effect(part, cursor.rowcount)
-                cursor.nextset()
+            check_effects(script, cursor)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

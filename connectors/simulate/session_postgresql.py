@@ -13,7 +13,7 @@ from connectors.simulate.schema import connect
 from connectors.simulate.session import (
     OTHERS_END,
     Script,
-    check_effect,
+    check_effects,
     others_at_work,
     refused,
     text_of,
@@ -111,10 +111,7 @@ class PostgresqlSession:
     def _send(self, script: Script) -> None:
         with self._translated():
             cursor = self._connection.execute(text_of(script).encode(), prepare=False)
-            for part in script:
-                if isinstance(part, Operation):
-                    check_effect(part, cursor.rowcount)
-                cursor.nextset()
+            check_effects(script, cursor)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,14 +19,12 @@ import pytest
 
 from connectors.errors import TerminalError
 from connectors.simulate import Pace, Simulator, schema
-from connectors.simulate.changer import Changer
 from connectors.simulate.columns import MARIADB
-from connectors.simulate.executor import Executor
-from connectors.simulate.population import Population
 from connectors.simulate.tables import DEPARTMENTS as SIMULATED
 from connectors.simulate.tables import TABLES
-from connectors.simulate.truth import MENTIONS, PERSONS, Truth
+from connectors.simulate.truth import MENTIONS, PERSONS
 from connectors.stack import ports, postgresql, process
+from tests.support.undisturbed import reference
 
 pytestmark = pytest.mark.stack
 
@@ -105,21 +102,6 @@ def contents(dsns: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
-def reference(dsns: dict[str, str], truth_folder: Path, transactions: int) -> None:
-    """Do what a simulator does that is never disturbed, up to a transaction."""
-    Simulator(dsns, PEOPLE, SEED, truth_folder).load()
-    with Truth(truth_folder, SEED, PEOPLE, DEPARTMENTS) as truth, closing(Executor(dsns)) as executor:
-        executor.open()
-        changer = Changer(Population(SEED, PEOPLE, truth.progress.census()))
-        while changer.number < transactions:
-            batch = changer.next()
-            while changer.number < transactions and len(batch) < 100:
-                batch += changer.next()
-            executor.execute(batch)
-            truth.committed(batch)
-        assert changer.number == transactions
-
-
 def assert_same(dsns: dict[str, str], truth: Path, other: dict[str, str], other_truth: Path) -> None:
     for (name, ours), theirs in zip(contents(dsns).items(), contents(other).values(), strict=True):
         assert ours == theirs, f"{name} differs"
@@ -171,7 +153,7 @@ def test_the_same_seed_makes_the_same_bytes(server: Server, tmp_path: Path) -> N
     simulator.load()
     pace = run(simulator, 1500)
     assert pace.rows >= 1500
-    reference(theirs, tmp_path / "b", simulator.transaction)
+    reference(theirs, tmp_path / "b", simulator.transaction, PEOPLE, SEED, DEPARTMENTS)
     assert_same(ours, tmp_path / "a", theirs, tmp_path / "b")
 
 
@@ -259,7 +241,7 @@ def test_killed_simulators_leave_no_trace(server: Server, tmp_path: Path) -> Non
     before = simulator.transaction
     run(simulator, 200)
     assert before > 0
-    reference(other, tmp_path / "reference", simulator.transaction)
+    reference(other, tmp_path / "reference", simulator.transaction, PEOPLE, SEED, DEPARTMENTS)
     assert_same(dsns, truth, other, tmp_path / "reference")
 
 
@@ -305,7 +287,7 @@ def test_a_database_that_goes_away_is_waited_for(
     thread.join(30)
     assert not errors
     assert paces[0].reconnects > 0
-    reference(other, tmp_path / "reference", simulator.transaction)
+    reference(other, tmp_path / "reference", simulator.transaction, PEOPLE, SEED, DEPARTMENTS)
     assert_same(dsns, tmp_path / "truth", other, tmp_path / "reference")
 
 

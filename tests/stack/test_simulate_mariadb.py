@@ -18,14 +18,12 @@ import pytest
 from connectors import mariadb
 from connectors.errors import TerminalError
 from connectors.simulate import Pace, Simulator, columns, schema
-from connectors.simulate.changer import Changer
-from connectors.simulate.executor import Executor
-from connectors.simulate.population import Population
 from connectors.simulate.session_mariadb import open_pair
 from connectors.simulate.tables import TABLES
-from connectors.simulate.truth import MENTIONS, PERSONS, Truth
+from connectors.simulate.truth import MENTIONS, PERSONS
 from connectors.stack import State, Supervisor, lacks, ports
 from connectors.stack import mariadb as stacked
+from tests.support.undisturbed import reference
 
 pytestmark = [pytest.mark.stack, pytest.mark.skipif(bool(lacks("mariadb")), reason=lacks("mariadb") or "-")]
 
@@ -105,17 +103,7 @@ def contents(dsns: dict[str, str]) -> dict[str, object]:
 def assert_undisturbed(server: Server, dsns: dict[str, str], folder: Path, transactions: int) -> None:
     """Compare tables and truth with those of a simulator that nothing disturbs, up to a transaction."""
     other, truth_folder = server.empty(), folder / "reference"
-    Simulator(other, PEOPLE, SEED, truth_folder).load()
-    with Truth(truth_folder, SEED, PEOPLE, DEPARTMENTS) as truth, closing(Executor(other)) as executor:
-        executor.open()
-        changer = Changer(Population(SEED, PEOPLE, truth.progress.census()))
-        while changer.number < transactions:
-            batch = changer.next()
-            while changer.number < transactions and len(batch) < 100:
-                batch += changer.next()
-            executor.execute(batch)
-            truth.committed(batch)
-        assert changer.number == transactions
+    reference(other, truth_folder, transactions, PEOPLE, SEED, DEPARTMENTS)
     assert contents(dsns) == contents(other)
     for name in (PERSONS, MENTIONS):
         assert (folder / "truth" / name).read_bytes() == (truth_folder / name).read_bytes(), name
