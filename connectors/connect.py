@@ -262,9 +262,23 @@ def _request(
                 f"Kafka Connect at {client.base_url}: {type(error).__name__}; "
                 f"is it running, is its address right?"
             ) from error
-        if response.status_code != httpx.codes.CONFLICT or time.monotonic() > deadline:
+        if not _rebalancing(response) or time.monotonic() > deadline:
             return response
-        time.sleep(0.5)  # the workers rebalance
+        time.sleep(0.5)
+
+
+def _rebalancing(response: httpx.Response) -> bool:
+    """Whether Connect asks to come back when its workers have shared out the work anew.
+
+    It mostly says so with 409; what reads a connector's configuration in that moment gets 500 and
+    "Request cannot be completed because a rebalance is expected" (Kafka Connect 4, seen).
+    """
+    if response.status_code == httpx.codes.CONFLICT:
+        return True
+    return (
+        response.status_code == httpx.codes.INTERNAL_SERVER_ERROR
+        and b"rebalance is expected" in response.content
+    )
 
 
 def _checked(response: httpx.Response, name: str) -> bytes:
