@@ -6,10 +6,13 @@ logged; of all others only the class and the places in the code are.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
+import threading
 import traceback
+from typing import TextIO, cast
 
 import structlog
 
@@ -39,10 +42,52 @@ class _Formatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class Lines(io.TextIOBase):
+    """A descriptor that takes whole lines, and for which a full disk is no reason to end the process.
+
+    Who writes a log is often who tells of the disk: a store whose retry is logged must come to its retry. Nothing is
+    buffered, so that a line is written at once, once or not at all. Lines that could not be written are counted; the
+    next that can be comes after one that says how many are missing. ``write`` takes any number of whole lines.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = io.FileIO(descriptor, "wb", closefd=False)
+        self._lock = threading.Lock()
+        self._lost = 0
+        self._torn = False
+
+    def write(self, text: str, /) -> int:
+        with self._lock:
+            if self._lost and self._put(_missing(self._lost)):
+                self._lost = 0
+            if not self._put(text):
+                self._lost += text.count("\n")
+        return len(text)
+
+    def _put(self, text: str) -> bool:
+        """Return whether all of it is written. What a line without room left behind is ended first."""
+        rest = memoryview((b"\n" if self._torn else b"") + text.encode("utf-8", "backslashreplace"))
+        while rest:
+            try:
+                written = self._file.write(rest)
+            except OSError:
+                return False
+            if not written:
+                return False  # a pipe that must not be waited for is full
+            rest = rest[written:]
+            self._torn = bool(rest)
+        return True
+
+
+def _missing(lost: int) -> str:
+    return json.dumps({"level": "warning", "event": "log lines could not be written", "lost": lost}) + "\n"
+
+
 def configure(level: str) -> None:
     """Send every log record of the process to standard error. ``level`` is debug, info, warning or error."""
     number = logging.getLevelNamesMapping()[level.upper()]
-    handler = logging.StreamHandler(sys.stderr)
+    lines = Lines(sys.stderr.fileno())
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
     structlog.configure(
@@ -52,5 +97,5 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, lines)),
     )
