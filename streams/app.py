@@ -6,9 +6,11 @@ Why each setting is as it is: docs/decisions/0005-faust-settings.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +21,8 @@ from streams.settings import Settings
 from streams.transport import ChunkSchema
 
 BUFFERED_CHUNKS: Final = 8
-"""Chunks that wait in front of an agent: enough to keep it busy, few enough to forget at a rebalance."""
+"""Chunks that wait in a stream's own buffer, in front of those that an agent has taken over: few enough to forget at
+a rebalance."""
 SESSION_TIMEOUT: Final = 10.0
 """Seconds after which the group gives a killed member's partitions up."""
 MAX_POLL_INTERVAL: Final = 24 * 3600.0
@@ -81,24 +84,11 @@ def chunks_agent(app: faust.App, topics: Sequence[str], handler: ChunksHandler, 
     source = app.topic(*topics, schema=ChunkSchema())
 
     async def consume(stream: Any) -> None:
-        waiting: asyncio.Queue[Any] = asyncio.Queue(maxsize=BUFFERED_CHUNKS)
-
-        async def pump() -> None:
-            async for event in stream.noack().events():
-                await waiting.put(event)
-
-        arrivals = _Arrivals(waiting, asyncio.ensure_future(pump()))
+        arrivals = _Arrivals(stream.noack().events(), gathering.messages)
         start = 0.0
         try:
             while True:
-                events = [await arrivals.next(None)]
-                size = len(events[0].value)
-                while size < gathering.messages:
-                    event = await arrivals.next(start)
-                    if event is None:
-                        break
-                    events.append(event)
-                    size += len(event.value)
+                events = await arrivals.take(start)
                 began = time.monotonic()
                 await handler([event.value for event in events])
                 start = gathering.next_start(began, time.monotonic())
@@ -111,33 +101,62 @@ def chunks_agent(app: faust.App, topics: Sequence[str], handler: ChunksHandler, 
 
 
 class _Arrivals:
-    """The events that a stream's pump puts into a queue; raises what ended the stream when it ends."""
+    """Chunks that wait for the next batch, ``most`` messages of them at least before a stream is left alone.
 
-    def __init__(self, waiting: asyncio.Queue[Any], pumping: asyncio.Future[None]) -> None:
-        self._waiting = waiting
-        self._pumping = pumping
-        self._getting: asyncio.Future[Any] | None = None
+    They are taken over from the stream while a batch is being handled. What waited further back, in a buffer of a fixed
+    number of chunks, would miss the next batch as well: chunks are small when changes come one by one.
+    """
 
-    async def next(self, deadline: float | None) -> Any:
-        """Return the next event; None when there is none by ``deadline`` (monotonic seconds), if one is given."""
-        if self._getting is None:
-            self._getting = asyncio.ensure_future(self._waiting.get())
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        # The get stays pending over a time-out: cancelling it could lose the event it was about to return.
-        done, _ = await asyncio.wait(
-            {self._getting, self._pumping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        if self._getting in done:
-            event = self._getting.result()
-            self._getting = None
-            return event
-        if self._pumping in done:
+    def __init__(self, events: AsyncIterator[Any], most: int) -> None:
+        self._events = events
+        self._most = most
+        self._waiting: deque[Any] = deque()
+        self._messages = 0
+        self._room = asyncio.Event()
+        self._change = asyncio.Event()
+        self._pumping = asyncio.ensure_future(self._pump())
+        self._pumping.add_done_callback(lambda _: self._change.set())
+
+    async def _pump(self) -> None:
+        async for event in self._events:
+            self._waiting.append(event)
+            self._messages += len(event.value)
+            self._change.set()
+            while self._messages >= self._most:
+                self._room.clear()
+                await self._room.wait()
+
+    async def take(self, start: float) -> list[Any]:
+        """Return what waits at ``start`` (monotonic seconds), or when a batch is full; at least one chunk.
+
+        Raises what ended the stream when it has ended and nothing waits.
+        """
+        while not self._waiting:
+            await self._changed(None)
+        while self._messages < self._most and not self._pumping.done():
+            left = start - time.monotonic()
+            if left <= 0:
+                break
+            await self._changed(left)
+        taken: list[Any] = []
+        size = 0
+        while self._waiting and size < self._most:
+            event = self._waiting.popleft()
+            taken.append(event)
+            size += len(event.value)
+        self._messages -= size
+        self._room.set()
+        return taken
+
+    async def _changed(self, timeout: float | None) -> None:
+        """Wait until a chunk comes, for ``timeout`` seconds at most."""
+        if self._pumping.done() and not self._waiting:
             self._pumping.result()
             raise asyncio.CancelledError
-        return None
+        self._change.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._change.wait(), timeout)
 
     def close(self) -> None:
         """End the pump."""
         self._pumping.cancel()
-        if self._getting is not None:
-            self._getting.cancel()
