@@ -8,68 +8,16 @@ from typing import TypeVar
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from monitoring.alerts import Mute
+from monitoring.answers import AlertEntry, AlertsAnswer, MuteRequest, SignalsAnswer, StatusAnswer, TestAnswer
 from monitoring.conditions import HUB
 from monitoring.console import Console
 from monitoring.deliveries import Delivery
 from monitoring.notifier import Notifier
 from monitoring.observer import ObservedFeed, Observer, Picture
-from monitoring.signals import Signals
-from monitoring.status import SourceStatus
 
 T = TypeVar("T")
 
 JSON = "application/json"
-
-
-class StatusAnswer(msgspec.Struct):
-    """``/v1/status``: what ``renkou status --json`` prints."""
-
-    sources: Sequence[SourceStatus]
-
-
-class SignalsAnswer(msgspec.Struct):
-    """``/v1/signals``: what the states are decided from, by department."""
-
-    signals: Mapping[str, Signals]
-
-
-class AlertEntry(msgspec.Struct):
-    """An alert that goes on. Moments are microseconds since 1970."""
-
-    kind: str
-    subject: str
-    severity: str
-    since: int
-    fired: int
-    muted: bool
-    zh: str
-    en: str
-    runbook: str
-
-
-class AlertsAnswer(msgspec.Struct):
-    """``/v1/alerts``."""
-
-    alerts: list[AlertEntry]
-    mutes: list[Mute]
-    channels: list[str]
-
-
-class TestAnswer(msgspec.Struct):
-    """``/v1/alerts/test``: the notification's id; and by id: the channels that wait, each with why."""
-
-    id: str
-    waiting: dict[str, str]
-    channels: list[str]
-
-
-class MuteRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """``POST /v1/alerts/mutes``. ``until`` is microseconds since 1970."""
-
-    subject: str
-    until: int
-    reason: str = ""
 
 
 class Api:

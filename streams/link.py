@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from avro.record import MarkKind
 from avro.record import mark_key as key_of_mark
 from linkage import heap
 from linkage.durable import DurableLinker
@@ -89,7 +90,11 @@ class LinkAgent:
                     topic, key = linked(output)
                     send(topic, key.encode(), self._schemas.frame_linked(topic, output.to_avro()))
                 case PassedMark(mark=mark):
-                    send(topics.IDENTITIES, key_of_mark(mark), self._schemas.frame_mark(mark))
+                    framed = self._schemas.frame_mark(mark)
+                    send(topics.IDENTITIES, key_of_mark(mark), framed)
+                    if mark.kind is MarkKind.FRONTIER:
+                        # Topics overtake one another: who reads both has passed it when it has come in both.
+                        send(topics.PERSONS, key_of_mark(mark), framed)
                 case Disposition(feed=feed, outcome=outcome):
                     counts[feed, outcome] = counts.get((feed, outcome), 0) + 1
         for (feed, outcome), count in counts.items():

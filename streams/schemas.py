@@ -155,9 +155,12 @@ class TopicSchemas:
             return self._marks.decode(message[WIRE_HEADER:])
         return self._expect(schema_id, self._identity_id, message, topics.IDENTITIES)
 
-    def read_person(self, message: bytes) -> bytes:
-        """Return the datum of a person."""
-        return self._expect(self._id(message), self._person_id, message, topics.PERSONS)
+    def read_person(self, message: bytes) -> bytes | Mark:
+        """Return the datum of a person, or a frontier that the linker passed on."""
+        schema_id = self._id(message)
+        if schema_id == self._mark_id:
+            return self._marks.decode(message[WIRE_HEADER:])
+        return self._expect(schema_id, self._person_id, message, topics.PERSONS)
 
     def read_linked(self, topic: str, message: bytes) -> bytes:
         """Return the datum of a value of one of `streams.topics.LINKED`."""

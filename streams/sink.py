@@ -28,6 +28,7 @@ RETRY_FIRST: Final = 0.2
 RETRY_LAST: Final = 10.0
 """Seconds between attempts to write: doubled each time, so that a full disk is noticed soon and not hammered."""
 
+_LINKED_IN: Final = (topics.IDENTITIES, topics.PERSONS)
 MICRO: Final = 1_000_000
 MILLI: Final = 1000
 """Microseconds of a millisecond, in which Kafka tells times."""
@@ -82,6 +83,7 @@ class SinkAgent:
         self._schemas = schemas
         self._heartbeats = heartbeats
         self._board = board
+        self._linked: dict[str, dict[str, int]] = {}
 
     def write(self, chunks: Sequence[Sequence[Any]]) -> None:
         """Write the chunks as one batch; returns when they are durable. Raises TransientError, TerminalError."""
@@ -133,12 +135,16 @@ class SinkAgent:
             for message in chunk:
                 identity = self._schemas.read_identity(message.value)
                 if isinstance(identity, Mark):
-                    self._passed(batch, identity)
+                    self._passed(batch, topic, identity)
                 else:
                     batch.add_identity(identity, message.timestamp * MILLI)
         elif topic == topics.PERSONS:
             for message in chunk:
-                batch.add_person(self._schemas.read_person(message.value), message.timestamp * MILLI)
+                person = self._schemas.read_person(message.value)
+                if isinstance(person, Mark):
+                    self._passed(batch, topic, person)
+                else:
+                    batch.add_person(person, message.timestamp * MILLI)
         elif topic in topics.LINKED:
             for message in chunk:
                 batch.add_linked(topics.LINKED[topic], self._schemas.read_linked(topic, message.value))
@@ -156,9 +162,14 @@ class SinkAgent:
         else:
             self._frontier(batch, mark.department, "normalized", mark.source_time)
 
-    def _passed(self, batch: Batch, mark: Mark) -> None:
+    def _passed(self, batch: Batch, topic: str, mark: Mark) -> None:
+        """Linked is what has come with the identities and with the persons: one topic may be far behind the other."""
         if mark.kind is MarkKind.FRONTIER:
-            self._frontier(batch, mark.department, "linked", mark.source_time)
+            passed = self._linked.setdefault(mark.department, dict.fromkeys(_LINKED_IN, 0))
+            passed[topic] = max(passed[topic], mark.source_time)
+            reached = min(passed.values())
+            if reached > self._board.frontiers[mark.department].get("linked", 0):
+                self._frontier(batch, mark.department, "linked", reached)
 
     def _frontier(self, batch: Batch, department: str, stage: str, frontier: int) -> None:
         batch.add_frontier(department, stage, frontier, time.time_ns() // 1000)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors import endpoints
-from monitoring.api import AlertsAnswer, MuteRequest, TestAnswer
+from monitoring.answers import AlertsAnswer, MuteRequest, TestAnswer
 from monitoring.conditions import span
 from monitoring.workdays import ZONE
 from streams import settings

@@ -16,7 +16,6 @@ from avro.elements import element_of
 from avro.schema import feed_schema
 from connectors.errors import FeedError
 from connectors.feeds import FEED_FOLDER, Catalog, Feed
-from connectors.feeds.source_check import check_source
 from streams import settings
 from streams.cli.errors import reported
 
@@ -57,6 +56,8 @@ def register(app: typer.Typer) -> None:
             paths = files or sorted((settings.load(data).feeds or FEED_FOLDER).glob("*.yaml"))
             catalog = _read_all(paths, schemas)
             correct = True
+            if source:
+                from connectors.feeds.source_check import check_source  # the databases' clients
             for text in source or []:
                 department, dsn = _source(text)
                 feeds = catalog.feeds_of(catalog.department(department).name)

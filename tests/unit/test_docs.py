@@ -46,14 +46,19 @@ def test_the_list_of_commands_says_what_the_command_says(entry: Entry) -> None:
     assert " ".join(said.split()) == entry.help
 
 
-def test_a_command_loads_only_its_own_modules() -> None:
+@pytest.mark.parametrize("command", ["status", "alerts", "feeds"])
+def test_a_command_loads_only_its_own_modules(command: str) -> None:
     heavy = {"chdb", "fastapi", "faust", "linkage.engine", "numpy", "psycopg", "connectors.simulate"}
-    program = "import sys; from streams.cli import main; sys.argv[1:] = ['status', '--help']\n"
+    program = "import sys; from streams.cli import main\n"
     program += "try: main()\nfinally: print(*sys.modules, sep='\\n')"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert "streams.cli.status" in done.stdout.splitlines()
+    assert f"streams.cli.{command}" in done.stdout.splitlines()
     assert not heavy & set(done.stdout.splitlines())
 
 

@@ -1,0 +1,61 @@
+"""What the watch answers and is asked over loopback HTTP: shapes alone, for who serves them and for who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from monitoring.alerts import Mute
+from monitoring.signals import Signals
+from monitoring.status import SourceStatus
+
+
+class StatusAnswer(msgspec.Struct):
+    """``/v1/status``: what ``renkou status --json`` prints."""
+
+    sources: Sequence[SourceStatus]
+
+
+class SignalsAnswer(msgspec.Struct):
+    """``/v1/signals``: what the states are decided from, by department."""
+
+    signals: Mapping[str, Signals]
+
+
+class AlertEntry(msgspec.Struct):
+    """An alert that goes on. Moments are microseconds since 1970."""
+
+    kind: str
+    subject: str
+    severity: str
+    since: int
+    fired: int
+    muted: bool
+    zh: str
+    en: str
+    runbook: str
+
+
+class AlertsAnswer(msgspec.Struct):
+    """``/v1/alerts``."""
+
+    alerts: list[AlertEntry]
+    mutes: list[Mute]
+    channels: list[str]
+
+
+class TestAnswer(msgspec.Struct):
+    """``/v1/alerts/test``: the notification's id; and by id: the channels that wait, each with why."""
+
+    id: str
+    waiting: dict[str, str]
+    channels: list[str]
+
+
+class MuteRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """``POST /v1/alerts/mutes``. ``until`` is microseconds since 1970."""
+
+    subject: str
+    until: int
+    reason: str = ""
