@@ -23,6 +23,9 @@ from monitoring.frontier import TopicPartition as Partition
 from streams import topics
 
 TIMEOUT: Final = 3.0
+LOST: Final = 5
+"""Looks that fail in a row until the clients are made anew: one that has heard of no broker while the only one was held
+up stays without for ever (librdkafka issue 5301)."""
 SHORT: Final = 0.05
 BATCH: Final = 500
 GROUP: Final = "renkou-watch"
@@ -60,16 +63,29 @@ class KafkaProbe:
         self._watched = tuple(watched)
         self._decoder = EnvelopeDecoder(registry)
         self._wire = WireReader(registry)
-        settings = {"bootstrap.servers": bootstrap, "log_level": 0}
-        self._admin = AdminClient(settings)
-        reading = {**settings, "group.id": GROUP, "enable.auto.commit": False}
-        self._following = Consumer(reading)
-        self._leafing = Consumer(reading)
+        self._settings = {"bootstrap.servers": bootstrap, "log_level": 0}
         self._next: dict[str, int] = {}
         self._newest: dict[str, tuple[int, int]] = {}
+        self._failed = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        reading = {**self._settings, "group.id": GROUP, "enable.auto.commit": False}
+        self._admin = AdminClient(self._settings)
+        self._following = Consumer(reading)
+        self._leafing = Consumer(reading)
+        if self._next:
+            self._assign()
 
     def look(self) -> KafkaView:
         """Return what is to be seen now. Blocks for some seconds at most, raises nothing."""
+        view = self._look()
+        self._failed = self._failed + 1 if view.error else 0
+        if self._failed and not self._failed % LOST:
+            self._connect()  # not closed before: another thread may be leafing
+        return view
+
+    def _look(self) -> KafkaView:
         try:
             existing = self._admin.list_topics(timeout=TIMEOUT).topics
             self._follow([topic for topic in self._heartbeats if topic in existing])
@@ -118,6 +134,9 @@ class KafkaProbe:
             return
         ends = self._ends([(name, 0) for name in added])
         self._next |= {name: max(0, ends[name, 0] - 1) for name in added}
+        self._assign()
+
+    def _assign(self) -> None:
         self._following.assign([TopicPartition(name, 0, offset) for name, offset in self._next.items()])
 
     def _read(self) -> None:

@@ -100,10 +100,17 @@ class _Frontiers:
         self._departments = {feed.topic: feed.department for feed in catalog.feeds}
         self._captured = frozenset(captured_departments(catalog))
         self._partitions: dict[str, list[tuple[str, int]]] = {}
+        self._bootstrap = bootstrap
+        self._connect()
+
+    def _connect(self) -> None:
+        """Make the clients, who know nothing yet."""
         self._known_until = 0.0
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient({"bootstrap.servers": self._bootstrap})
         # It never subscribes: the group's id only names whose committed offsets are read.
-        self._offsets = KafkaConsumer({"bootstrap.servers": bootstrap, "group.id": topics.NORMALIZE_GROUP})
+        self._offsets = KafkaConsumer(
+            {"bootstrap.servers": self._bootstrap, "group.id": topics.NORMALIZE_GROUP}
+        )
 
     def on_chunks(self, chunks: Sequence[Sequence[Any]], newest: dict[str, int]) -> None:
         """The chunks are durable in the log; ``newest`` is each department's newest commit time in them."""
@@ -176,6 +183,9 @@ class _Frontiers:
         except (KafkaException, TimeoutError) as error:
             reason = error.args[0].name() if isinstance(error, KafkaException) else "_TIMED_OUT"
             log.warning("no end offsets, the frontier waits for the next heartbeat", error=reason)
+            # After a broker's pause the leaders' epochs that a client has read are fenced, and one that heard of no
+            # broker meanwhile may stay without (librdkafka issue 5301).
+            self._connect()
             return None
         return found
 
