@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -157,19 +156,15 @@ def inject(fault: str, seed: int) -> tuple[int, int, list[str]]:
     return judged, judged - len(wrong), wrong
 
 
-def test_seeded_injections_are_named() -> None:
-    """The figure that is asked for: at least 99 % of at least 200 seeded injections."""
-    right: Counter[bool] = Counter()
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_was_never_recorded_is_named_in_a_model(fault: str) -> None:
     complaints: list[str] = []
-    for number in range(200):
-        fault = list(FAULTS)[number % len(FAULTS)]
-        judged, good, wrong = inject(fault, number)
+    for seed in range(6):
+        judged, good, wrong = inject(fault, seed)
         assert judged > 30
-        right[judged == good] += 1
-        complaints += wrong[:2]
-    share = right[True] / right.total()
-    print(f"{right[True]} of {right.total()} injections named rightly at every look")
-    assert share >= 0.99, complaints[:20]
+        assert judged - good == len(wrong)
+        complaints += wrong
+    assert complaints == []
 
 
 def test_a_slot_that_grows_is_an_alarm_by_the_servers_limit() -> None:
