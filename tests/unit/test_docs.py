@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -65,7 +66,12 @@ def test_a_command_loads_only_its_own_modules(command: str) -> None:
 def test_every_alert_has_a_section_that_says_what_to_do() -> None:
     text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     sections = {part.partition("\n")[0].strip(): part for part in text.split("\n## ")[1:]}
-    for kind in Kind:
-        assert kind.value in sections, f"docs/operating.md has no section {kind.value}"
-        for heading in ("**Means.**", "**Do.**", "**Over when.**"):
-            assert heading in sections[kind.value], f"{kind.value} lacks {heading}"
+    rules = (ROOT / "docker" / "prometheus" / "rules").glob("*.yml")
+    prometheus = {
+        name for path in rules for name in re.findall(r"operating\.md#([a-z-]+)", path.read_text("utf-8"))
+    }
+    assert prometheus
+    for name in prometheus.union(kind.value for kind in Kind):
+        assert name in sections, f"docs/operating.md has no section {name}"
+        for heading in ("**Means.**", "**See.**", "**Do.**", "**Over when.**"):
+            assert heading in sections[name], f"{name} lacks {heading}"
