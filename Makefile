@@ -62,9 +62,10 @@ bench-peers: $(VENV)/.ready ## Run stock faust-streaming and plain loops beside 
 bench-parts: $(VENV)/.ready ## Measure single parts: codec, normalizers, linker, metrics, queries, reconciliation
 	@for part in avro_codec normalize linkage metrics_cost store_queries verify; do echo "== $$part"; $(BIN)/python -m tests.bench.$$part || exit 1; done
 
-bench-freshness: $(VENV)/.ready ## Hold published lags and alerts against the truth and real faults, and tell what metrics cost; half an hour
+bench-freshness: $(VENV)/.ready ## Hold published lags, states and alerts against the truth, real faults and the calendar: twenty minutes
 	@$(BIN)/python -m tests.bench.metrics_cost
-	@$(BIN)/python -m pytest -s -m long tests/stack/test_lag.py tests/faults/test_states.py
+	@$(BIN)/python -m pytest -v -s tests/unit/test_player.py tests/unit/test_prometheus.py tests/unit/test_freshness.py
+	@$(BIN)/python -m pytest -v -s -m long tests/stack/test_lag.py tests/stack/test_watch.py tests/faults/test_states.py
 
 build/splink/.ready:
 	@$(PYTHON) -m venv build/splink
