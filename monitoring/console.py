@@ -58,7 +58,7 @@ SIGNS: Final = {
     State.IDLE: "✓",
     State.INITIALISING: "…",
     State.SOURCE_DOWN: "✕",
-    State.CONNECTOR_STALLED: "⏸",
+    State.CONNECTOR_STALLED: "‖",
     State.CONSUMER_LAGGING: "▲",
     State.SINK_FAILING: "■",
 }
