@@ -27,8 +27,9 @@ OBJECTIVE = 30
 DELAYS = [(Delay(OBJECTIVE, 600), Delay(OBJECTIVE, 600))]
 TOLD_WITHIN = OBJECTIVE + 30
 """Seconds from the fault within which somebody must be told: the figure that is asked for."""
-HELD = 240.0
-"""Seconds that a fault is held at most beyond what was recorded."""
+HELD = (10.0, 240.0)
+"""Seconds that a fault is held beyond what was recorded, which ends soon after somebody was told: the look that did it
+may be missed in a play."""
 MISSED = 0.1
 """Share of looks that are missed."""
 LATE = 1.5
@@ -91,6 +92,8 @@ class _Stage:
         runs = {name: rng.choice(idle) for name in self._names[4 : 4 + rng.randint(0, 8)]}
         self._beside = {name: (run, rng.randrange(len(run))) for name, run in runs.items()}
         self._step = 0
+        self._undone = 0
+        """When the fault that is played is over."""
         self._now = rng.randrange(1_700_000_000, 1_900_000_000) * MICRO
 
     def play(self, one: Round, last: bool) -> list[Injected]:
@@ -104,7 +107,7 @@ class _Stage:
         late: dict[str, int] = {}
         begun = onset = undone = 0
         for look, clock in self._looks(one, last):
-            begun, onset, undone = clock(done.begun), clock(done.onset), clock(done.undone)
+            begun, onset, undone = clock(done.begun), clock(done.onset), self._undone
             wait = round(self._rng.uniform(0, LATE) * MICRO)
             shown = {names[name]: delayed(moved(seen, clock), wait) for name, seen in look.signals.items()}
             now = max(signals.now for signals in shown.values())
@@ -184,17 +187,17 @@ class _Stage:
             well = next(i for i in range(len(after)) if all(_is_idle(look) for look in after[i:]))
             after = after[: rng.randint(min(well + 1, len(after)), len(after))]
         shift = self._now + rng.randrange(1, 3 * MICRO) - before[0].now
+        length = rng.uniform(*HELD)
+        end = during[-1]
+        clock = inserted(end.now, round(length * MICRO), shift)
+        self._undone = clock(done.undone)
         yield from ((look, shifted(shift)) for look in before if rng.random() > MISSED)
         yield from ((look, shifted(shift)) for look in during if rng.random() > MISSED)
-        length = rng.uniform(0, HELD) if rng.random() < 0.7 else 0.0
-        end = during[-1]
-        if length:
-            first = during[max(0, len(during) - 6)]
-            ahead = 2.0
-            while ahead < length:
-                yield held(first, end, round(ahead * MICRO)), shifted(shift)
-                ahead += rng.uniform(1.0, 4.0)
-        clock = inserted(end.now, round(length * MICRO), shift)
+        first = during[max(0, len(during) - 6)]
+        ahead = 2.0
+        while ahead < length:
+            yield held(first, end, round(ahead * MICRO)), shifted(shift)
+            ahead += rng.uniform(1.0, 4.0)
         tail = [after[-1]] if last else []
         yield from ((look, clock) for look in after if rng.random() > MISSED or look in tail)
         # What was well at the recording's last look stays so until the alerts have been told to be over.
