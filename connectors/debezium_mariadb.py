@@ -15,6 +15,10 @@ FIRST_SERVER_ID: Final = 1 << 30
 """A connector reads the log as a replica does, under a number that nobody else at the server has. Administrators
 count theirs from 1."""
 
+KEEP_ALIVE_MS: Final = 5000
+"""Between two looks whether the log's stream has ended: by default a minute, for which a server that was restarted
+would not be heard of. An idle server sends a sign of life a little more often."""
+
 DEFINER: Final = "%"
 """Hosts that the account may come from; the administrator narrows it."""
 
@@ -29,6 +33,7 @@ def settings(source: Source, tables: Sequence[CapturedTable], kafka: str) -> Map
     return {
         "connector.class": CONNECTOR_CLASS,
         "database.server.id": str(server_id(source.department)),
+        "connect.keep.alive.interval.ms": str(KEEP_ALIVE_MS),
         "database.include.list": ",".join(literally(name) for name in sorted({t.schema for t in tables})),
         "table.include.list": ",".join(literally(table.schema, table.table) for table in tables),
         "column.include.list": ",".join(

@@ -168,6 +168,7 @@ class Show:
         lines = [
             f"first person queryable after  {result.seconds_to_first_person:.1f} s",
             f"all rows queryable after      {result.seconds_to_load:.1f} s",
+            f"all persons linked after      {result.seconds_to_link:.1f} s",
             f"row changes committed         {result.changes}",
             f"normalized                    {counts.outcome('normalize', 'record', 'delete')}",
             f"linked                        {counts.outcome('link', 'applied', 'deleted')}",

@@ -171,6 +171,7 @@ def test_a_mariadb_connector_keeps_its_history_and_says_nothing_of_statements() 
         capture=Capture.JSON, kafka="k:9092",
     )  # fmt: skip
     assert 0 < int(settings["database.server.id"]) < 2**31
+    assert int(settings["connect.keep.alive.interval.ms"]) <= 5000, "a restarted server is heard of soon"
     assert settings["database.server.id"] != other.config["database.server.id"]
     specs = topics.capture_topics("edu", [LARDER], "mariadb")
     (history,) = [spec for spec in specs if spec.name == "renkou.schema-history.edu"]
