@@ -29,7 +29,7 @@ MAX_POLL_INTERVAL: Final = 24 * 3600.0
 """Seconds a stage may wait for a store or broker that is away without being thrown out of its group."""
 FETCH_BYTES: Final = 8 * 1024 * 1024
 
-STAGE_PAUSE: Final = 0.03
+STAGE_PAUSE: Final = 0.1
 """Seconds between two batches of a stage that writes to Kafka: a flush and an fsync for some changes, not for each."""
 LONGEST_PAUSE: Final = 1.0
 """Seconds a change waits at most for company."""

@@ -19,7 +19,7 @@ from connectors.feeds import Catalog, Feed
 from connectors.feeds.definition import DATABASE_KINDS
 from connectors.simulate import schema as simulated
 from connectors.simulate.tables import FILES, TABLES
-from connectors.stack import HUB, PUSH, LocalStack, ProcessSpec, lacks
+from connectors.stack import GIVES_WAY, HUB, PUSH, LocalStack, ProcessSpec, lacks
 from connectors.stack import connect as connect_process
 from streams.errors import SettingError
 from streams.schemas import captured_departments, department_names
@@ -252,6 +252,7 @@ def hub_specs(data: Path, ports: Mapping[str, int], *, push: bool = False) -> li
             health=_ready(ports[stage]),
             env={"PYTHONUNBUFFERED": "1", "RENKOU_SOURCES": RUNNING},
             depends_on=("kafka", "registry"),  # and ended before them, so that their last commit is taken
+            niceness=0 if stage == "store" else GIVES_WAY,
         )
         for stage in (*HUB, *((PUSH,) if push else ()))
     ]

@@ -10,8 +10,9 @@ Two things differ from stock on purpose, because both lose data there:
   gaps between numbers and, before the first commit, can jump over a hole.
 * Chunks that were delivered but not processed when partitions are revoked are forgotten and fetched again.
 
-This relies on internals of faust-streaming 0.15 (``_drain_messages``, ``_new_offset``, ``_wait_next_records``); the
-version is pinned and ``tests/unit/test_transport.py`` holds the contract.
+This relies on internals of faust-streaming 0.15 (``_drain_messages``, ``_new_offset``, ``_wait_next_records``) and of
+aiokafka 0.12 to 0.14 (``_fetch_min_bytes``, ``_fetch_max_wait_ms``); both are pinned and
+``tests/unit/test_transport.py`` holds the contract.
 """
 
 from __future__ import annotations
@@ -27,12 +28,30 @@ from faust.types.tuples import ConsumerMessage
 
 FETCH_TIMEOUT: Final = 1.0
 """Seconds one fetch waits for data; bounds how long a stop takes."""
+FETCH_BYTES: Final = 64 * 1024
+FETCH_WAIT_MS: Final = 100
+"""A broker answers a fetch when it has so many bytes, or so late. Changes come one by one: answered at once, each would
+cost a request that names every partition, and a stage would spend more on asking than on its work. It is an upper
+bound as well: a partition whose data lie waiting is not asked for, and the next request waits for this one's answer."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches, with patience; faust-streaming has no settings for it."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        made = super()._create_worker_consumer(transport)
+        made._fetch_min_bytes = FETCH_BYTES
+        made._fetch_max_wait_ms = FETCH_WAIT_MS
+        return made
 
 
 class Consumer(driver.Consumer):
     """A consumer that delivers chunks."""
 
     _delivered: dict[TP, deque[Any]]
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def _reset_state(self) -> None:
         super()._reset_state()

@@ -4,10 +4,11 @@ running."""
 from __future__ import annotations
 
 from connectors.stack.local import HUB, PUSH, LocalStack, lacks, owner
-from connectors.stack.process import ProcessSpec
+from connectors.stack.process import GIVES_WAY, ProcessSpec
 from connectors.stack.supervisor import Event, State, Status, Supervisor
 
 __all__ = [
+    "GIVES_WAY",
     "HUB",
     "PUSH",
     "Event",

@@ -1,4 +1,4 @@
-"""Becomes one process of the stack: ``python launch.py SUPERVISOR PIDFILE DEATHSIGNAL UID GID PROGRAM
+"""Becomes one process of the stack: ``python launch.py SUPERVISOR PIDFILE DEATHSIGNAL UID GID NICENESS PROGRAM
 ARGUMENT…``.
 
 Between fork and exec a program of many threads may do next to nothing safely, so that part is this small
@@ -28,6 +28,7 @@ def main(argv: list[str]) -> int:
         file.write(identity())
     os.replace(temporary, pid_file)
     os.umask(0o077)
+    os.nice(int(argv[5]))
     if os.getuid() != uid:
         os.setgroups([])
         os.setgid(gid)
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
         return EXIT_NOT_STARTED
     if os.getppid() != int(supervisor):  # it ended before the line above could notice
         return EXIT_NOT_STARTED
-    program = argv[5:]
+    program = argv[6:]
     try:
         os.execv(program[0], program)  # noqa: S606 (becoming the program is the purpose)
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import StackError
-from connectors.stack import Event, ProcessSpec, State, Supervisor
+from connectors.stack import GIVES_WAY, Event, ProcessSpec, State, Supervisor
 from connectors.stack.process import Identity, end_leftovers, read_identity
 
 LONG = "import time; time.sleep(600)"
@@ -216,3 +216,14 @@ def test_leftovers_are_recognised_and_ended_and_strangers_are_not(tmp_path: Path
         finally:
             leftover.kill()
             stranger.kill()
+
+
+def test_what_is_furthest_along_goes_first(tmp_path: Path) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with supervised(tmp_path, python("first", LONG), python("last", LONG, niceness=0)) as (supervisor, _):
+        supervisor.wait_ready(["first", "last"])
+
+        def niceness() -> list[int]:
+            return [os.getpriority(os.PRIO_PROCESS, pid(supervisor, name)) for name in ("first", "last")]
+
+        eventually(lambda: niceness() == [min(own + GIVES_WAY, 19), own])

@@ -18,7 +18,7 @@ from confluent_kafka import Producer, TopicPartition
 
 from streams import app as faust_app
 from streams.settings import Settings
-from streams.transport import ChunkSchema, Consumer
+from streams.transport import FETCH_BYTES, FETCH_WAIT_MS, ChunkSchema, Consumer
 
 MESSAGES = 3000
 DEADLINE = 40.0
@@ -87,8 +87,17 @@ def test_chunks_arrive_in_order_and_are_committed_to_the_end(cluster: Any, tmp_p
 
     async def main() -> None:
         app = application(tmp_path, broker, group, topic, handle)
-        assert await run_until(app, lambda: len(seen) >= MESSAGES) is None
-        assert isinstance(app.consumer, Consumer)
+        fetchers: list[Any] = []
+
+        def done() -> bool:
+            assert isinstance(app.consumer, Consumer)
+            thread: Any = app.consumer._thread
+            fetchers.append(thread._consumer._fetcher)
+            return len(seen) >= MESSAGES
+
+        assert await run_until(app, done) is None
+        asked = fetchers[-1]._fetch_min_bytes, fetchers[-1]._fetch_max_wait_ms
+        assert asked == (FETCH_BYTES, FETCH_WAIT_MS), "aiokafka no longer takes these"
 
     asyncio.run(main())
     assert seen == list(range(MESSAGES))
