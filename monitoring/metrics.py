@@ -57,6 +57,10 @@ VERIFIED_TIME: Final = Gauge(
 )
 STORE_PARTS: Final = Gauge("renkou_store_parts", "Parts of the store's table that has the most of them.")
 STORE_BYTES: Final = Gauge("renkou_store_bytes", "What the store's tables take on disk, bytes.")
+STORE_COMPLAINTS: Final = Gauge(
+    "renkou_store_complaints",
+    "What the store needs attention for, the log says what; 1 more when its upkeep fails.",
+)
 STATE: Final = Gauge(
     "renkou_source_state", "1 for the state that a source is in, 0 for the others.", ["department", "state"]
 )

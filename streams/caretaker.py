@@ -70,7 +70,9 @@ class Caretaker:
                 self._complaints = condition.complaints
                 if merged := self._store.upkeep.merge_one():
                     log.debug("merged", table=merged)
+                metrics.STORE_COMPLAINTS.set(len(self._complaints))
             except (ConnectorError, OSError) as error:
+                metrics.STORE_COMPLAINTS.set(len(self._complaints) + 1)
                 log.warning("upkeep failed, it is tried again", error=str(error))
 
     def _verify(self) -> None:

@@ -17,12 +17,16 @@ from typing import Final
 from connectors.clickhouse import sql
 from connectors.clickhouse.engine import Engine
 from connectors.clickhouse.tables import DATABASE
+from connectors.errors import ConnectorError
 
 IDLE_SECONDS: Final = 30
 """A table without a new part for so long is idle: a live one gets two a second."""
 
 WHOLE_SECONDS: Final = 24 * 3600
 """How long a table that is never idle may go without being merged whole."""
+
+REST_SECONDS: Final = 600
+"""How long a table that could not be merged is left alone: the others are to have their turn."""
 
 ALARM_PARTS: Final = 100
 """Parts of one table that say that merges do not keep up; ClickHouse refuses inserts at 3000."""
@@ -33,12 +37,14 @@ ALARM_FREE_BYTES: Final = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How the store is. ``parts`` are the most that a table has; ``free_bytes`` None where the disk is not ours."""
+    """How the store is. ``parts`` are the most that a table has; ``free_bytes`` None where the disk is not ours;
+    ``refused`` names the tables whose last merge failed."""
 
     table: str
     parts: int
     bytes: int
     free_bytes: int | None
+    refused: tuple[str, ...] = ()
 
     @property
     def complaints(self) -> tuple[str, ...]:
@@ -51,6 +57,10 @@ class Condition:
             )
         if self.free_bytes is not None and self.free_bytes < ALARM_FREE_BYTES:
             found.append(f"{self.free_bytes >> 20} MB of disk are free for the store; free disk space")
+        found += [
+            f"table {table} could not be merged; CHECK TABLE {DATABASE}.{sql.name(table)} names a part that is damaged"
+            for table in self.refused
+        ]
         return tuple(found)
 
 
@@ -65,6 +75,8 @@ class Upkeep:
         self._folder = folder
         self._clock = clock
         self._whole: dict[str, float] = {}
+        self._refused: dict[str, float] = {}
+        """Tables whose last merge failed, and until when each is left alone."""
 
     def condition(self) -> Condition:
         """Return how the store is. Raises StoreError, StoreUnavailableError."""
@@ -74,25 +86,36 @@ class Upkeep:
         )
         table, parts, size = found[0] if found else ("", 0, 0)
         free = None if self._folder is None else shutil.disk_usage(self._folder).free
-        return Condition(table, int(parts), int(size), free)
+        return Condition(table, int(parts), int(size), free, tuple(sorted(self._refused)))
 
     def merge_one(self) -> str:
         """Merge the table that needs it most, and return its name, empty when none does. Blocks while it merges.
 
-        Does nothing on a server, and nothing where the disk has no room for a second copy of the table.
+        Does nothing on a server, and nothing where the disk has no room for a second copy of the table. Raises
+        StoreError, StoreUnavailableError; the table is left alone for `REST_SECONDS` then.
         """
         if self._folder is None:
             return ""
         now = self._clock()
         free = shutil.disk_usage(self._folder).free
-        for table, size, idle, parts in self._engine.rows(
+        found = self._engine.rows(
             "SELECT table, sum(bytes_on_disk), dateDiff('second', max(modification_time), now()), count()"
             f" FROM system.parts WHERE active AND database = {sql.text(DATABASE)}"
             " GROUP BY table ORDER BY count() DESC"
-        ):
+        )
+        mergeable = {table for table, _, _, parts in found if parts > 1}
+        self._refused = {table: until for table, until in self._refused.items() if table in mergeable}
+        for table, size, idle, parts in found:
             due = now - self._whole.setdefault(table, now) >= WHOLE_SECONDS
+            if now < self._refused.get(table, now):
+                continue
             if parts > 1 and (idle >= IDLE_SECONDS or due) and free > int(size) + ALARM_FREE_BYTES:
-                self._engine.command(f"OPTIMIZE TABLE {DATABASE}.{sql.name(table)} FINAL")
+                try:
+                    self._engine.command(f"OPTIMIZE TABLE {DATABASE}.{sql.name(table)} FINAL")
+                except ConnectorError:
+                    self._refused[table] = now + REST_SECONDS
+                    raise
+                self._refused.pop(table, None)
                 self._whole[table] = now
                 return str(table)
         return ""

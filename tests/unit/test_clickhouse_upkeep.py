@@ -10,6 +10,7 @@ import pytest
 from connectors.clickhouse import upkeep
 from connectors.clickhouse.store import Store, open_store
 from connectors.clickhouse.upkeep import Condition, Upkeep
+from connectors.errors import ConnectorError
 from tests.unit.clickhouse_source import Person, Source, feed_table, shown, write_schema
 
 VOLUMES = """<clickhouse>
@@ -119,3 +120,35 @@ def test_a_backup_is_written_and_read_back(store: Store, source: Source) -> None
     ]
     store.side.command("DROP TABLE renkou.copy_all SYNC")
     assert counts[0] == counts[1] == [(len(source.rows),)]
+
+
+def test_a_damaged_table_is_told_and_holds_up_no_other(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    care = Upkeep(store.side, folder, lambda: now)
+    monkeypatch.setattr(upkeep, "IDLE_SECONDS", 0)
+    while care.merge_one():
+        pass
+    store.side.command("CREATE TABLE renkou.damaged (n UInt8) ENGINE = MergeTree ORDER BY n")
+    try:
+        store.side.command("SYSTEM STOP MERGES renkou.damaged")
+        for number in range(3):
+            store.side.command(f"INSERT INTO renkou.damaged VALUES ({number})")
+        ((path,),) = store.side.rows(
+            "SELECT path FROM system.parts WHERE active AND table = 'damaged' ORDER BY name LIMIT 1"
+        )
+        (Path(path) / "data.bin").write_bytes(b"")
+        store.side.command("SYSTEM START MERGES renkou.damaged")
+        with pytest.raises(ConnectorError):
+            care.merge_one()
+        assert care.merge_one() == "", "the others have their turn"
+        (complaint,) = [text for text in care.condition().complaints if "damaged" in text]
+        assert "CHECK TABLE" in complaint
+        now = float(upkeep.REST_SECONDS)
+        with pytest.raises(ConnectorError):
+            care.merge_one()
+    finally:
+        store.side.command("DROP TABLE renkou.damaged SYNC")
+    assert care.merge_one() == ""
+    assert not [text for text in care.condition().complaints if "damaged" in text]

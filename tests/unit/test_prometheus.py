@@ -143,6 +143,7 @@ CASES: dict[str, Case] = {
         },
         FEED,
     ),
+    "RenkouStoreAttention": Case({"renkou_store_complaints": turning(0, 1)}),
     "RenkouDeadLetters": counting('renkou_changes_total{feed="police.hj_hjxx", outcome="dead_letter"}', 0, 1),
     "RenkouNotifications": counting('renkou_notifications_total{channel="mail", outcome="failed"}', 2.9, 3.1),
     "RenkouSlowToQueryable": Case(
