@@ -111,7 +111,8 @@ def test_applying_again_changes_nothing_and_a_difference_is_named(department: De
     address = department.stack.endpoints().connect
     wanted = department.connector()
     assert [one.outcome for one in debezium.apply(address, [wanted])] == [Outcome.UNCHANGED]
-    changed = connect.Connector(wanted.name, {**wanted.config, "poll.interval.ms": "50"})
+    longer = str(debezium.POLL_MS + 1)
+    changed = connect.Connector(wanted.name, {**wanted.config, "poll.interval.ms": longer})
     (applied,) = debezium.apply(address, [changed])
     assert (applied.outcome, applied.settings) == (Outcome.CHANGED, ("poll.interval.ms",))
     debezium.apply(address, [wanted])
