@@ -47,8 +47,9 @@ class Kind(IntEnum):
     NEAR_NAME = 13
     STREET = 14
     TOWN = 15
-    NAME_AND_BIRTH = 16
-    NAMESAKE = 17
+    WORKPLACE = 16
+    NAME_AND_BIRTH = 17
+    NAMESAKE = 18
 
 
 KIND_MASK: Final = 31
@@ -59,6 +60,7 @@ INDEXED: Final = frozenset(map(int, Kind)) - {
     Kind.NEAR_NAME,
     Kind.STREET,
     Kind.TOWN,
+    Kind.WORKPLACE,
 }
 """Kinds whose tokens bring mentions together by themselves; the others only add to what is known of a pair."""
 
@@ -68,7 +70,7 @@ PLACES: Final = (Kind.ADDRESS, Kind.BUILDING, Kind.STREET, Kind.TOWN)
 _GENERIC: Final = default_generic()
 _PARENT_NAME: Final = int(Kind.PARENT_NAME)
 _WITH_NAME: Final = frozenset(
-    map(int, (Kind.BUILDING, Kind.TOWN, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
+    map(int, (Kind.BUILDING, Kind.TOWN, Kind.WORKPLACE, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
 )
 """Kinds that bring mentions together where the name agrees as well."""
 
@@ -91,6 +93,12 @@ _NAMES: Final = {
     Kind.PARENT_NUMBER: Kind.PARENT_NAME,
     Kind.SPOUSE_NUMBER: Kind.SPOUSE_NAME,
 }
+_COMPANY: Final = re.compile(r"(?:有限责任|股份有限|有限)?公司$")
+_NO_EMPLOYER: Final = re.compile(
+    r"(?:个体(?:户|经营户?|工商户)?|灵活就业(?:人员)?|自由职业者?|自主(?:经营|就业)|务农|在家|退休|[无待失]业|无)$"
+)
+"""What stands for a workplace where somebody has no employer."""
+_SHORTEST_WORKPLACE: Final = 4
 _FIRST_NUMBER: Final = re.compile(r"[0-9]")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _ROAD: Final = 3
@@ -137,6 +145,7 @@ TELLING: Final = (
     "phone",
     "hukou_address",
     "residence_address",
+    "workplace",
     "certificate_number",
     "birth_month",
     "lunar_birth_date",
@@ -202,6 +211,10 @@ def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _G
         if address is not None:
             for sign in address_tokens(address):
                 tokens[sign] = None
+    if mention.workplace is not None:
+        employer = employer_in(mention.workplace)
+        if employer:
+            tokens[token(Kind.WORKPLACE, employer)] = None
     if mention.household is not None:
         tokens[token(Kind.HOUSEHOLD, mention.household)] = None
     known = month
@@ -214,7 +227,7 @@ def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _G
             tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
     names = _names(mention, generic)
     if names and not _WITH_NAME.isdisjoint(kinds):
-        # A name is too little to bring two together, and so is a town or somebody's name; both are enough.
+        # A name is too little to bring two together, and so is a town, an employer or somebody's name; both are enough.
         whole = _sounds(names[0])[2]
         for sign in [sign for sign in tokens if sign & KIND_MASK in _WITH_NAME]:
             tokens[token(Kind.NAME_AND_BIRTH, f"n{whole}{sign}")] = None
@@ -342,6 +355,14 @@ def address_tokens(address: str) -> tuple[int, ...]:
     if town is not None:
         found.append(token(Kind.TOWN, town[1]))
     return tuple(found)
+
+
+@lru_cache(_CACHE)
+def employer_in(workplace: str) -> str:
+    """Return the employer's name without the company's legal form, which some leave out; empty where it tells of
+    none."""
+    name = _COMPANY.sub("", "".join(filter(str.isalnum, workplace)))
+    return name if len(name) >= _SHORTEST_WORKPLACE and _NO_EMPLOYER.search(name) is None else ""
 
 
 def keys_of(core: Core, *, wide: bool) -> set[int]:
