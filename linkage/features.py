@@ -186,9 +186,9 @@ def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _G
             _add_parent(doubtful, birth, tokens)
     mothers = invalid[:LENGTH] if len(invalid) == LENGTH + 1 else ""
     if is_valid_id_number(mothers) and (birth is None or _contradicts(mothers, birth)):
-        # Newborns are insured under the mother's number and a digit.
+        # Newborns are insured under the mother's number and a digit; so are their brothers and sisters after them.
         tokens[token(Kind.PARENT_NUMBER, mothers)] = None
-        _add_document(invalid, tokens)
+        tokens[token(Kind.NEAR_NUMBER, invalid)] = None
         invalid = ""
     earlier = []
     for other in mention.other_numbers:
