@@ -62,13 +62,15 @@ def _begin_history(engine: Engine) -> None:
 
 
 def _merge_in_larger_steps(engine: Engine) -> None:
-    """Give the tables of earlier versions the settings that new ones are made with."""
-    settings = ", ".join(f"{name} = {value}" for name, value in SETTINGS.items())
+    """Let tables of earlier versions be merged as new ones are."""
+    base = SETTINGS["merge_selector_base"]
     for (stored,) in engine.rows(
         f"SELECT name FROM system.tables WHERE database = {sql.text(DATABASE)} AND endsWith(name, {sql.text(STORED)})"
         " AND NOT position(engine_full, 'merge_selector_base')"
     ):
-        engine.command(f"ALTER TABLE {DATABASE}.{sql.name(stored)} MODIFY SETTING {settings}")
+        engine.command(
+            f"ALTER TABLE {DATABASE}.{sql.name(stored)} MODIFY SETTING merge_selector_base = {base}"
+        )
 
 
 MIGRATIONS: Final = (

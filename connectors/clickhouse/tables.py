@@ -24,8 +24,10 @@ SETTINGS: Final = {
     # A table that small batches come to is merged less often and in larger steps: with ClickHouse's own 5 the old rows
     # were written again with every fourth batch. More parts would make looking a key up slower.
     "merge_selector_base": 8,
+    # Rows that are read to find one: look-ups go by key, and one of a person reads the rows of several keys.
+    "index_granularity": 1024,
 }
-"""Settings of every table's storage."""
+"""Settings that a table's storage is made with; the last cannot be changed later."""
 
 
 @dataclass(frozen=True, slots=True)
