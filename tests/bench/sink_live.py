@@ -14,104 +14,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from avro.envelope import EnvelopeDecoder
-from avro.record import Mark
-from avro.registry import LocalRegistry
 from connectors.clickhouse.engine import EmbeddedEngine, Target, _Client
 from connectors.clickhouse.store import open_store
-from connectors.feeds import Catalog
-from connectors.simulate.events import CHANGES, SNAPSHOT, write
-from connectors.simulate.population import Population
-from linkage.durable import DurableLinker
-from linkage.engine import LogEntry
-from linkage.outputs import IdentityChange, Output, PersonChange, PersonIdChange, ReviewChange
-from streams import hub, topics
-from streams.link import linked
-from streams.normalize import Normalizer, Recorded
-from streams.replay import read_files
-from streams.schemas import TopicSchemas
 from streams.sink import SinkAgent, SourceBoard, feed_tables
-from tests.bench.sink import Message, processor_seconds, resident
+from tests.bench.sink import processor_seconds, resident
+from tests.support.province import CHANGES, SNAPSHOT, Province
 
 LOAD = 5_000
 """Records a batch while the register is filled."""
 STAGES = ("normalized", "linked")
-
-Chunks = list[list[Message]]
-
-
-class Province:
-    """A register's messages, batch by batch."""
-
-    def __init__(self, folder: Path, people: int, transactions: int) -> None:
-        whole = Catalog.load(None)
-        self.catalog = hub.on_this_machine(whole)
-        self.registry = LocalRegistry()
-        self.schemas = TopicSchemas(self.registry, whole)
-        self._known = {feed.topic for feed in self.catalog.feeds}
-        self._folder = folder / "events"
-        write(self._folder, Population(7, people), transactions)
-        self._normalizer = Normalizer(whole, EnvelopeDecoder(None))
-        self._linker = DurableLinker(folder / "link", epoch=1, authority=whole.authority())
-        self._linker.open()
-        self._offset = 0
-
-    def batches(self, name: str, size: int) -> Iterator[Chunks]:
-        """Yield the messages that so many records lead to, with what the linker said of those before them."""
-        answers: Chunks = []
-        found = self._outcomes(name)
-        while part := list(islice(found, size)):
-            records = [self._record(one) for one in part if isinstance(one, Recorded)]
-            yield [records, *answers]
-            answers = self._answers(part)
-        if answers:
-            yield answers
-
-    def _outcomes(self, name: str) -> Iterator[Recorded | Mark]:
-        for event in read_files([str(self._folder / name)]):
-            if event.place.topic in self._known:  # type: ignore[union-attr]
-                for outcome in self._normalizer.process(event):  # type: ignore[arg-type]
-                    if isinstance(outcome, Recorded | Mark):
-                        yield outcome
-
-    def _record(self, one: Recorded) -> Message:
-        return Message(topics.RECORDS, self.schemas.frame_record(one.record.feed, one.datum))
-
-    def _answers(self, part: Sequence[Recorded | Mark]) -> Chunks:
-        entries = [
-            LogEntry(self._offset + at, one.record if isinstance(one, Recorded) else one)
-            for at, one in enumerate(part)
-        ]
-        self._offset += len(entries)
-        by_topic: dict[str, list[Message]] = {}
-        for output in self._linker.apply(entries):
-            if (made := self._answer(output)) is not None:
-                by_topic.setdefault(made.topic, []).append(made)
-        return list(by_topic.values())
-
-    def _answer(self, output: Output) -> Message | None:
-        match output:
-            case IdentityChange():
-                datum = self.schemas.identity.encode(output.to_avro())
-                return Message(topics.IDENTITIES, self.schemas.frame_identity(datum))
-            case PersonChange():
-                datum = self.schemas.person.encode(output.to_avro())
-                return Message(topics.PERSONS, self.schemas.frame_person(datum))
-            case PersonIdChange() | ReviewChange():
-                topic, _ = linked(output)
-                return Message(topic, self.schemas.frame_linked(topic, output.to_avro()))
-            case _:
-                return None
-
-    def close(self) -> None:
-        """Close the linker."""
-        self._linker.close()
 
 
 class Calls:
