@@ -25,7 +25,7 @@ demo: $(VENV)/.ready ## Run the whole hub here and watch it; Ctrl-C ends it
 
 test: ## Run linter, type checker and all tests, the real stack included
 	@$(MAKE) --no-print-directory --jobs=2 system-packages lint
-	@$(BIN)/python -m pytest -m 'not long' -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m 'not long' -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.ready ## Run linter, formatter's check and type checker
 	@$(BIN)/ruff check .
