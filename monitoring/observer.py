@@ -15,9 +15,10 @@ from typing import Final
 import msgspec
 import structlog
 
+from connectors.clickhouse.complaint import Complaint
 from connectors.feeds.objectives import Delay, Objectives
 from monitoring import files
-from monitoring.conditions import HUB, Condition, Kind, Severity, of_source, span
+from monitoring.conditions import HUB, Condition, Kind, Severity, of_source, of_store, span
 from monitoring.deliveries import Delivery, DeliveryBook, due_moments, late_since, unusual_size
 from monitoring.expectation import FeedRates, Interval, RateBook
 from monitoring.history import Line
@@ -59,13 +60,14 @@ class Verification(msgspec.Struct, frozen=True):
 
 class Look(msgspec.Struct, frozen=True):
     """One look at everything. ``now`` is microseconds since 1970; ``rates`` maps department and stage to changes a
-    second, ``totals`` a feed to its changes so far; ``flow`` is the hub's rates by stage."""
+    second, ``totals`` a feed to its changes so far; ``complaints`` are what the store's upkeep has found."""
 
     now: int
     signals: Mapping[str, Signals]
     rates: Mapping[str, dict[str, float]] = {}
     totals: Mapping[str, int] = {}
     verifications: Mapping[str, Verification] = {}
+    complaints: Sequence[Complaint] = ()
 
 
 class FeedPicture(msgspec.Struct, frozen=True):
@@ -151,6 +153,7 @@ class Observer:
                 self._rates.note(feed.id, now, look.totals[feed.id], well)
             conditions += self._of_feed(feed, look)
         conditions += self._of_calendar(now)
+        conditions += of_store(look.complaints)
         warming = any(signals.uptime < WARM_UP for signals in look.signals.values())
         unknown = [
             department for department, state in states.items() if warming or state is State.INITIALISING

@@ -131,7 +131,8 @@ class Looker:
             for feed, name in self._feeds.items()
             if not error
         }
-        return Look(time.time_ns() // 1000, signals, self._rates(now, error), totals, verifications)
+        clock = time.time_ns() // 1000
+        return Look(clock, signals, self._rates(now, error), totals, verifications, self._board.complaints)
 
     def _find_sources(self) -> None:
         """Know the databases whose addresses a running hub has published; they may come and go."""

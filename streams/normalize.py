@@ -6,8 +6,7 @@ around it that reads chunks and writes topics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -172,25 +171,31 @@ class NormalizeAgent:
         self._producer = producer
         self._reported: dict[str, frozenset[str]] = {}
 
-    def process(self, chunks: Sequence[Sequence[Any]]) -> dict[str, int]:
-        """Write what the chunks lead to and return, by department, the newest commit time of their streamed changes.
+    def process(
+        self, chunks: Sequence[Sequence[Any]], sent: Callable[[Sequence[int]], None] | None = None
+    ) -> None:
+        """Write what the chunks lead to. Returns when everything is durable in the broker.
 
-        Returns when everything is durable in the broker. Raises BrokerUnavailableError.
+        ``sent`` is called when all of it is on its way, with each chunk's newest commit time of a streamed change, 0
+        for a chunk without one: marks that it sends come behind the chunks. Raises BrokerUnavailableError.
         """
-        newest: dict[str, int] = {}
+        newest: list[int] = []
         counts: dict[tuple[str, str], int] = {}
-        for event in chain.from_iterable(map(events_of, chunks)):
-            for outcome in self._normalizer.process(event):
-                feed, name = self._write(outcome)
-                counts[feed, name] = counts.get((feed, name), 0) + 1
-                if isinstance(outcome, Recorded) and not outcome.record.snapshot:
-                    department = feed.partition(".")[0]
-                    newest[department] = max(newest.get(department, 0), outcome.record.source_time)
+        for chunk in chunks:
+            latest = 0
+            for event in events_of(chunk):
+                for outcome in self._normalizer.process(event):
+                    feed, name = self._write(outcome)
+                    counts[feed, name] = counts.get((feed, name), 0) + 1
+                    if isinstance(outcome, Recorded) and not outcome.record.snapshot:
+                        latest = max(latest, outcome.record.source_time)
+            newest.append(latest)
+        if sent is not None:
+            sent(newest)
         self._producer.flush()
         for (feed, name), count in counts.items():
             metrics.CHANGES.labels("normalize", feed, name).inc(count)
         self._report_columns()
-        return newest
 
     def _report_columns(self) -> None:
         """Say which columns came that nobody named: they are dropped until a feed names them."""
@@ -205,10 +210,13 @@ class NormalizeAgent:
                     action="name or exclude them in the feed",
                 )
 
-    def write_frontiers(self, reached: Mapping[str, int]) -> None:
-        """Write a frontier mark for each department, with its time, behind everything that was written before."""
+    def send_frontiers(self, reached: Mapping[str, int]) -> None:
+        """Send a frontier mark for each department, with its time, behind everything that was sent before."""
         for department, time in reached.items():
             self._write(Mark(MarkKind.FRONTIER, department, "", 0, time))
+
+    def flush(self) -> None:
+        """Return when everything that was sent is durable in the broker. Raises BrokerUnavailableError."""
         self._producer.flush()
 
     def _write(self, outcome: Outcome) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import structlog
 from avro.envelope import EnvelopeDecoder
 from avro.record import Mark, MarkKind
 from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.complaint import Complaint
 from connectors.clickhouse.schema import FeedTable
 from connectors.clickhouse.writer import Writer, WriteResult
 from connectors.errors import TransientError
@@ -49,7 +50,8 @@ class SourceBoard:
     ``frontiers`` holds, by department and stage, the source time reached, in microseconds. ``sink_error`` says why the
     last attempt to write failed, empty when it did not; ``writing_since`` is when the present batch was begun
     (monotonic seconds, None between two). ``stored`` counts each department's records that were stored. ``states``
-    holds each source's state, since when it is in it and when that was noted, for the next batch.
+    holds each source's state, since when it is in it and when that was noted, for the next batch. ``complaints`` are
+    what the store's upkeep has found.
     """
 
     def __init__(self) -> None:
@@ -58,6 +60,7 @@ class SourceBoard:
         self.writing_since: float | None = None
         self.stored: dict[str, int] = defaultdict(int)
         self.states: dict[str, tuple[str, int, int]] = {}
+        self.complaints: tuple[Complaint, ...] = ()
 
     def is_behind(self) -> bool:
         """Whether even the source that is queryable up to the latest moment is `BEHIND_MICROS` old: then it is the hub

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.clickhouse import sql
+from connectors.clickhouse.complaint import Complaint
 from connectors.clickhouse.engine import Engine
 from connectors.clickhouse.tables import DATABASE
 from connectors.errors import ConnectorError
@@ -47,20 +48,34 @@ class Condition:
     refused: tuple[str, ...] = ()
 
     @property
-    def complaints(self) -> tuple[str, ...]:
-        """What the operator should know, a sentence each."""
+    def complaints(self) -> tuple[Complaint, ...]:
+        """What the operator should know."""
         found = []
         if self.parts >= ALARM_PARTS:
             found.append(
-                f"table {self.table} has {self.parts} parts: merges do not keep up; give the store more processor, or"
-                " raise RENKOU_BATCH_ROWS"
+                Complaint(
+                    f"表 {self.table} 有 {self.parts} 个数据片段，合并跟不上写入；请增加处理器，或调高"
+                    " RENKOU_BATCH_ROWS",
+                    f"table {self.table} has {self.parts} parts: merges do not keep up; give the store more processor,"
+                    " or raise RENKOU_BATCH_ROWS",
+                )
             )
         if self.free_bytes is not None and self.free_bytes < ALARM_FREE_BYTES:
-            found.append(f"{self.free_bytes >> 20} MB of disk are free for the store; free disk space")
-        found += [
-            f"table {table} could not be merged; CHECK TABLE {DATABASE}.{sql.name(table)} names a part that is damaged"
-            for table in self.refused
-        ]
+            free = self.free_bytes >> 20
+            found.append(
+                Complaint(
+                    f"存储所在磁盘仅剩 {free} MB，请清理磁盘",
+                    f"{free} MB of disk are free for the store; free disk space",
+                )
+            )
+        for table in self.refused:
+            check = f"CHECK TABLE {DATABASE}.{sql.name(table)}"
+            found.append(
+                Complaint(
+                    f"表 {table} 无法合并，请用 {check} 查出损坏的数据片段",
+                    f"table {table} could not be merged; {check} names a part that is damaged",
+                )
+            )
         return tuple(found)
 
 
