@@ -10,6 +10,7 @@ passed all that was in Kafka then. What source time that is, is told in two ways
   just before it.
 * The heartbeat's own time, if the source was quiet about it: `QUIET` before its time and until it was sent no change
   was sent. A heartbeat alone says only that the connector lives, and one that works off a backlog sends them too.
+  After a change that was sent as soon as it was committed the connector has no backlog, and `PAUSE` is enough.
 
 No frontier is later than the heartbeat or the note: a source whose clock runs ahead would otherwise promise what is
 still to come.
@@ -28,6 +29,8 @@ TopicPartition = tuple[str, int]
 QUIET: Final = 250_000
 """Microseconds without a change before a heartbeat, after which a connector has no backlog: with one it writes several
 times in this time, at the rate of its polls."""
+PAUSE: Final = 100_000
+"""Microseconds instead, where the change before was sent within `QUIET` of its commit: two polls."""
 INSTANT: Final = 50_000
 """Microseconds by which messages of one connector may overtake one another: it sends what it has for all topics
 together, so that another topic's share is at most one request late."""
@@ -48,14 +51,20 @@ class Asked(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Run:
-    """Changes that were read together: the offsets behind them, their newest commit, between when they were sent, and
-    the moment by which they had been read."""
+    """Changes that were read together: the offsets behind them, their newest commit, between when they were sent, the
+    moment by which they had been read, and whether a frontier has counted them."""
 
     ends: dict[TopicPartition, int]
     newest: int
     first: int
     last: int
     read: int
+    counted: bool = False
+
+    @property
+    def quiet_from(self) -> int:
+        """When the source counts as quiet if nothing else is sent."""
+        return self.last + (PAUSE if abs(self.last - self.newest) <= QUIET else QUIET)
 
     def joined(self, other: _Run) -> _Run:
         ends = self.ends | {tp: max(end, self.ends.get(tp, 0)) for tp, end in other.ends.items()}
@@ -65,6 +74,7 @@ class _Run:
             min(self.first, other.first),
             max(self.last, other.last),
             max(self.read, other.read),
+            self.counted and other.counted,
         )
 
 
@@ -107,15 +117,16 @@ class _Source:
 
     def reached(self, note: _Note) -> int:
         """Return what is reached when the note's ends are passed, and forget what no later note needs."""
-        newest, quiet, since = 0, note.sent is not None, note.time - QUIET
+        newest, quiet = 0, note.sent is not None
         kept: list[_Run] = []
         for run in self.runs:
-            if note.sent is not None and run.last > since and run.first <= note.sent:
+            if note.sent is not None and run.quiet_from > note.time and run.first <= note.sent:
                 quiet = False
-            if run.read + INSTANT <= note.asked or _within(run.ends, note.before):
-                newest = max(newest, run.newest)
-                run.newest = 0  # its moment is taken: what was set back since must not stand on it
-                if run.last <= since:
+            if run.counted or run.read + INSTANT <= note.asked or _within(run.ends, note.before):
+                # Counted once: what a clock that was set back says since must not stand on it.
+                newest = max(newest, 0 if run.counted else run.newest)
+                run.counted = True
+                if run.last <= note.time - QUIET:
                     continue
             kept.append(run)
         self.runs = kept

@@ -41,7 +41,7 @@ def feed_tables(catalog: Catalog) -> list[FeedTable]:
 
 
 BEHIND_MICROS: Final = 4 * MICRO
-"""Age of the freshest source from which on the hub is behind: beside heartbeats twice a second, several batches."""
+"""Age of the freshest source from which on the hub is behind: beside heartbeats and their way, several batches."""
 
 
 class SourceBoard:
@@ -88,8 +88,11 @@ class SinkAgent:
         self._board = board
         self._linked: dict[str, dict[str, int]] = {}
 
-    def write(self, chunks: Sequence[Sequence[Any]]) -> None:
-        """Write the chunks as one batch; returns when they are durable. Raises TransientError, TerminalError."""
+    def write(self, chunks: Sequence[Sequence[Any]]) -> bool:
+        """Write the chunks as one batch; returns when they are durable, whether there were any data.
+
+        Raises TransientError, TerminalError.
+        """
         started = time.monotonic()
         batch = Batch()
         for chunk in chunks:
@@ -98,16 +101,14 @@ class SinkAgent:
         queryable = self._queryable()
         for department, frontier in queryable.items():
             batch.add_frontier(department, "queryable", frontier, now)
-        if not batch.has_data:
-            # What is before the marks is durable: nobody who asks for the frontier need wait for its own row.
-            self._are_queryable(queryable)
         for department, (state, since, noted) in list(self._board.states.items()):
             batch.add_source_state(department, state, since, noted)
-        result = self._writer.write(batch)
+        # Nobody who asks for the frontier need wait for its own row.
+        result = self._writer.write(batch, lambda: self._are_queryable(queryable))
         for feed, rows in batch.rows.items():
             self._board.stored[feed.partition(".")[0]] += len(rows)
-        self._are_queryable(queryable)
         self._observe(result, time.monotonic() - started)
+        return batch.has_data
 
     def _queryable(self) -> dict[str, int]:
         """Return what is queryable once this batch is durable: what has come through both of the sink's inputs."""
@@ -186,13 +187,15 @@ class SinkAgent:
             metrics.ROWS.labels(table).inc(count)
         metrics.BATCH_SECONDS.labels("store").observe(seconds)
 
-    async def write_until_done(self, chunks: Sequence[Sequence[Any]]) -> None:
-        """Write off the event loop; repeat the same chunks while the store is away. Raises TerminalError."""
+    async def write_until_done(self, chunks: Sequence[Sequence[Any]]) -> bool:
+        """Write off the event loop; repeat the same chunks while the store is away. Return whether they held marks
+        alone, which cost no insert. Raises TerminalError.
+        """
         pause = RETRY_FIRST
         while True:
             self._board.writing_since = time.monotonic()
             try:
-                await asyncio.to_thread(self.write, chunks)
+                has_data = await asyncio.to_thread(self.write, chunks)
             except TransientError as error:
                 self._board.sink_error = str(error)
                 metrics.RETRIES.labels("store").inc()
@@ -204,4 +207,4 @@ class SinkAgent:
             else:
                 self._board.sink_error = ""
                 self._board.writing_since = None
-                return
+                return not has_data

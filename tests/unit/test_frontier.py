@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from monitoring.frontier import INSTANT, NOTES, QUIET, RUNS, Asked, FrontierTracker, TopicPartition
+from monitoring.frontier import INSTANT, NOTES, PAUSE, QUIET, RUNS, Asked, FrontierTracker, TopicPartition
 
 A, B = ("cdc.police.public.a", 0), ("cdc.police.public.b", 0)
 S = 1_000_000
@@ -55,10 +55,17 @@ def test_changes_that_are_read_after_a_heartbeat_tell_what_it_meant() -> None:
 
 
 def test_changes_long_before_a_heartbeat_do_not_hold_it() -> None:
-    tracker = FrontierTracker()
-    tracker.on_changes("police", {A: 1}, 40 * S, 40 * S, 40 * S, 0)
-    tracker.on_heartbeat("police", 40 * S + QUIET, 40 * S + QUIET + 5, at(QUIET, {A: 1}))
-    assert tracker.advance({A: 1}) == {"police": 40 * S + QUIET}
+    """Shorter after a change that was sent when it was committed than after one that waited or whose clock is off."""
+    sent = 40 * S
+    for delay, quiet in ((0, PAUSE), (QUIET, PAUSE), (QUIET + 1, QUIET), (-QUIET - 1, QUIET)):
+        commit = sent - delay
+        tracker = FrontierTracker()
+        tracker.on_changes("police", {A: 1}, commit, sent, sent, 0)
+        tracker.on_heartbeat("police", sent + quiet - 1, sent + quiet, at(QUIET, {A: 1}))
+        assert tracker.advance({A: 1})["police"] <= commit
+        tracker.on_heartbeat("police", sent + quiet, sent + quiet + 5, at(QUIET, {A: 1}))
+        assert tracker.advance({A: 1}) in ({"police": sent + quiet}, {})
+        assert tracker._sources["police"].frontier == sent + quiet
 
 
 def test_a_change_sent_with_a_heartbeat_is_no_quiet() -> None:
