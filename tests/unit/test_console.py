@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from connectors import endpoints
 from connectors.files.delivery import Control
