@@ -53,6 +53,7 @@ class Kind(StrEnum):
     DELIVERY_SIZE = "delivery-size"
     SILENCE = "silence"
     VERIFICATION = "verification"
+    DEAD_LETTERS = "dead-letters"
     CALENDAR = "calendar"
     STORE_ATTENTION = "store-attention"
     TEST = "test"

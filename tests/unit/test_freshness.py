@@ -21,7 +21,7 @@ from monitoring.conditions import Condition, Kind, Severity, of_source, span
 from monitoring.deliveries import Delivery, due_moments, late_since, unusual_size
 from monitoring.history import MINUTES, Line
 from monitoring.lags import LagTracker, Meter
-from monitoring.observer import FILE_NAME, WARM_UP, Look, ObservedFeed, Observer, Verification
+from monitoring.observer import FILE_NAME, WARM_UP, Letters, Look, ObservedFeed, Observer, Verification
 from monitoring.signals import GROUPS, GroupLag, Signals, Slot
 from monitoring.workdays import HOLIDAY, MAKE_UP, ZONE, Calendar
 
@@ -357,6 +357,28 @@ def test_the_last_verification_is_a_condition_when_it_failed() -> None:
     assert conditions(0) == []
     assert [(one.kind, one.severity) for one in conditions(3)] == [(Kind.VERIFICATION, Severity.ERROR)]
     assert [one.severity for one in conditions(0, "no answer")] == [Severity.WARNING]
+
+
+def test_open_dead_letters_are_told_by_feed_until_none_is_open() -> None:
+    observer = Observer(FEEDS, Calendar())
+    now = int(at("2026-11-02T10:00").timestamp() * MICRO)
+
+    def told(**counts: int) -> list[Condition]:
+        letters = {feed: Letters(feed, count) for feed, count in counts.items()}
+        return list(observer.observe(Look(now, {}, letters=letters)).conditions)
+
+    assert told() == []
+    known, other = told(**{"police.hj_hjxx": 3, "": 2})
+    assert (known.kind, known.subject, known.severity) == (
+        Kind.DEAD_LETTERS,
+        "police.hj_hjxx",
+        Severity.WARNING,
+    )
+    assert "3 changes" in known.en
+    assert "有 3 条死信" in known.zh
+    assert other.subject == "hub"
+    assert "no feed reads" in other.en
+    assert told() == []
 
 
 def test_a_store_that_needs_attention_is_told_once_after_five_minutes_and_when_it_is_over(
