@@ -17,6 +17,7 @@ from connectors import endpoints
 from connectors.endpoints import Endpoints
 from monitoring.answers import FeedStatus, StatusAnswer
 from monitoring.conditions import span
+from monitoring.page_texts import LABELS
 from monitoring.signals import STAGES
 from monitoring.status import MICRO, State
 from monitoring.workdays import ZONE
@@ -24,6 +25,8 @@ from streams import settings
 from streams.cli.errors import reported
 
 TIMEOUT: Final = 5.0
+NAMES: Final = LABELS["en"]
+"""What the page calls the pieces of evidence."""
 
 
 def register(app: typer.Typer) -> None:
@@ -84,7 +87,7 @@ def _sources(status: StatusAnswer) -> Table:
         shown = ["-" if lag is None else f"{lag:.1f}" for lag in seconds]
         # What is well needs no proof: the page and --json have it all.
         unwell = source.state is not State.IDLE or not all(item.good for item in source.evidence)
-        said = [f"{'✓' if item.good else '✕'} {item.name} {item.value}" for item in source.evidence]
+        said = [f"{'✓' if item.good else '✕'} {NAMES[item.name]} {item.value}" for item in source.evidence]
         why = [source.reason_zh, source.reason, *([", ".join(said)] if unwell else [])]
         table.add_row(
             source.department, source.state.value, _ago(status, source.since), *shown, "\n".join(why)

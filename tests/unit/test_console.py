@@ -232,7 +232,7 @@ def test_the_command_shows_what_the_page_shows(
 
     shown, machine, away = asyncio.run(both())
     assert shown.exit_code == 0, shown.output
-    for text in ("source down", "✕ source down, ", "hrss.ac01", "✕ 3 differ, 2 h ago", "✓ equal", "4711",
+    for text in ("source down", "✕ database down", "hrss.ac01", "✕ 3 differ, 2 h ago", "✓ equal", "4711",
                  "alerts 告警 (1)", "verification", "rows differ", "社区矫正 justice.sqjz"):  # fmt: skip
         assert text in shown.output, text
     answer = json.loads(machine.output)
