@@ -1,4 +1,4 @@
-"""The normalizer's frontiers: a mark leaves with the batch that reaches it, and waits for others where there are any."""
+"""The normalizer's frontiers: a mark leaves with the batch that reaches it, and waits for others if there are any."""
 
 from __future__ import annotations
 
