@@ -15,6 +15,7 @@ from connectors.errors import StoreError, StoreUnavailableError
 from tests.unit.clickhouse_source import Person, Source, feed_table, shown, write_schema
 
 TABLE = "renkou.`police_people_all`"
+READ = "SELECT sum(cityHash64(*)) FROM {}"
 
 
 @contextmanager
@@ -73,6 +74,12 @@ def test_an_insert_without_content_is_not_taken_for_done(
     engine._client = client
     assert store.upkeep.condition().hollow
     assert any("whose content was not written" in one.en for one in store.upkeep.condition().complaints)
+    with unwritable(), pytest.raises(StoreUnavailableError):
+        store.writer.write(source.batch(source.log[1:]))
+    with unwritable(), pytest.raises(StoreUnavailableError):
+        engine.rows(READ.format(engine._intact.hollow[0][0]))
+    with pytest.raises(StoreError, match="opened anew"):
+        engine.rows(READ.format(engine._intact.hollow[0][0]))
     with pytest.raises(StoreError, match="opened anew"):
         store.writer.write(source.batch(source.log[1:]))
 
@@ -95,7 +102,7 @@ def test_what_a_merge_without_content_was_made_from_comes_back(
         store.side.command(f"OPTIMIZE TABLE {TABLE} FINAL")
     assert store.upkeep.condition().hollow == (TABLE,)
     with pytest.raises(StoreError):
-        store.side.rows(f"SELECT sum(cityHash64(*)) FROM {TABLE}")
+        store.side.rows(READ.format(TABLE))
 
     store = again(tmp_path, source, opened)
     assert shown(store.readers)[0] == source.expected()[0]
