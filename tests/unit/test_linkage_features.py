@@ -123,6 +123,10 @@ def test_what_is_nothing_like_a_number_has_no_corrections() -> None:
         ("王芳", "王丽", NameLevel.GIVEN),
         ("古丽娜尔·买买提", "古丽娜尔", NameLevel.PART),
         ("王小芳", "李大明", NameLevel.DIFFERENT),
+        ("Mikhayla Hannagan", "Mikhvyla Hannagan", NameLevel.HOMOPHONE),
+        ("Jonathan Smith", "Johnatan Smith", NameLevel.PART),
+        ("Anna Li", "Anne Li", NameLevel.HOMOPHONE),
+        ("Ann Leigh", "Any Leigh", NameLevel.PART),
     ],
 )
 def test_names(left: str, right: str, level: NameLevel) -> None:
