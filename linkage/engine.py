@@ -93,7 +93,7 @@ class Engine:
     @property
     def hot_keys(self) -> int:
         """Numbers, telephones, addresses … that so many different people have that they prove nothing."""
-        return len(self.state.graph.hot) + len(self.state.graph.hot_numbers)
+        return self.state.graph.hot_count
 
     def check_order(self, entries: Sequence[LogEntry]) -> None:
         """Raise OffsetError unless the offsets rise from where the state ends. Gaps are fine: the log is
@@ -265,7 +265,7 @@ class Engine:
             mention = self.state.at(place)
             if mention is None:
                 continue
-            if mention.node.decided and book.binds(place):
+            if graph.is_decided(mention.node) and book.binds(place):
                 graph.touch(mention.node)
                 step.leave(mention.node)
                 continue
@@ -355,9 +355,10 @@ class Engine:
                 if after.tokens != before.tokens:
                     graph.change_tokens(node, before.tokens, after.tokens)
             else:
+                alone = graph.is_decided(node)
                 graph.remove(stored, node, before)
                 step.leave(node)
-                stored.node = graph.add(stored, after, alone=node.decided)
+                stored.node = graph.add(stored, after, alone=alone)
                 step.join(stored)
         step.renew(stored)
 

@@ -1,7 +1,7 @@
 """What linking looks at in a mention: its core (who it says it is) and tokens (where else the person shows).
 
 The core is compared element by element. A token stands for one value that two mentions can share, such as a
-telephone or a mother's number: 59 bits of a hash and 5 bits that say of what kind. Both are functions of the
+telephone or a mother's number: 58 bits of a hash and 5 bits that say of what kind. Both are functions of the
 mention alone.
 
 A number is the mention's own when it is valid (GB 11643) and nothing in the record contradicts it. One whose
@@ -49,9 +49,12 @@ class Kind(IntEnum):
     TOWN = 15
     NAME_AND_BIRTH = 16
     NAMESAKE = 17
+    NUMBER = 18
+    """A number that is meant: of nodes (`linkage.graph`), not of mentions."""
 
 
 KIND_MASK: Final = 31
+_HASH_MASK: Final = (1 << 63) - 1 - KIND_MASK
 INDEXED: Final = frozenset(map(int, Kind)) - {
     Kind.BUILDING,
     Kind.PARENT_NAME,
@@ -152,8 +155,8 @@ what_tells: Final[Callable[[Mention], tuple[object, ...]]] = attrgetter(*TELLING
 
 
 def token(kind: Kind, text: str) -> int:
-    """Return the token of a value: the same in every process."""
-    return xxhash.xxh3_64_intdigest(text) & ~KIND_MASK | kind
+    """Return the token of a value, below 2**63: the same in every process."""
+    return xxhash.xxh3_64_intdigest(text) & _HASH_MASK | kind
 
 
 def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _GENERIC) -> Features:

@@ -18,11 +18,10 @@ from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.decisions import Held, Published
 from linkage.errors import StateIncompatibleError, WeightsError
-from linkage.graph import Node
 from linkage.heap import undisturbed
 from linkage.ids import KnownIds
 from linkage.log import damaged
-from linkage.saved_graph import Edges, GraphCode, GraphReader, GraphWriter, Nodes, Part
+from linkage.saved_graph import GraphCode, GraphReader, Names, Part, Words, graph_parts
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
 from linkage.weights import tables_digest
 
@@ -176,8 +175,7 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Known(state.known)
     for decisions in _chunks(list(state.decisions)):
         yield _Decisions(tuple([_saved_decision(held) for held in decisions]))
-    graph = GraphWriter(state)
-    yield from graph.nodes()
+    yield from graph_parts(state)
     for feed in state.feeds.values():
         yield _Feed(feed.name, None if feed.truncated < 0 else to_bytes(feed.truncated))
         for deleted in _chunks(list(feed.deleted.items())):
@@ -192,13 +190,12 @@ def _parts(state: LinkState) -> Iterator[_Part]:
                             to_bytes(row.version),
                             row.source_time,
                             row.placeholder,
-                            tuple([_saved(mention, graph.place) for mention in row.mentions]),
+                            tuple([_saved(mention) for mention in row.mentions]),
                         )
                         for row in rows
                     ]
                 ),
             )
-    yield from graph.edges()
     yield _End(state.mention_count)
 
 
@@ -212,7 +209,7 @@ def _saved_decision(held: Held) -> tuple[Decision, MentionPlace, MentionPlace, P
     return held.decision, held.left, held.right, held.published
 
 
-def _saved(mention: MentionState, places: Mapping[Node, int]) -> _Mention:
+def _saved(mention: MentionState) -> _Mention:
     person = mention.person
     assert person is not None
     return (
@@ -223,7 +220,7 @@ def _saved(mention: MentionState, places: Mapping[Node, int]) -> _Mention:
         mention.rule,
         mention.packed,
         mention.invalid,
-        places[mention.node],
+        mention.node,
     )
 
 
@@ -288,7 +285,7 @@ def _restore(state: LinkState, graph: GraphReader, part: _Part) -> bool:
             feed.deleted.update([(key, from_bytes(version)) for key, version in part.keys])
         case _Rows():
             _restore_rows(state, graph, part)
-        case GraphCode() | Nodes() | Edges():
+        case GraphCode() | Words() | Names():
             graph.take(part)
         case _End():
             if part.mentions != state.mention_count:

@@ -19,7 +19,8 @@ from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
 from linkage.generic import GenericValues, default_generic
 from linkage.golden import GoldenRecords
-from linkage.graph import Graph, Node
+from linkage.graph import Graph, Look
+from linkage.node import Node
 from linkage.ids import Anchor, KnownIds, anchor_of
 from linkage.weights import Weights, default_weights
 
@@ -114,13 +115,11 @@ class RowState:
 class MentionState:
     """A live mention. ``serial`` counts mentions in the order of the log: the smaller the older.
 
-    ``packed`` is the `avro.record.Mention`, ``invalid`` an ID number that was refused, as the source wrote it.
+    ``node`` is its place in the graph, 0 while it has none. ``packed`` is the `avro.record.Mention`, ``invalid`` an ID number that was refused, as the source wrote it.
     ``person`` is None only while an entry is worked on.
     """
 
     __slots__ = ("invalid", "node", "ordinal", "packed", "person", "role", "row", "rule", "serial")
-
-    node: Node
 
     def __init__(
         self, row: RowState, role: str, ordinal: int, serial: int, packed: bytes, invalid: str
@@ -131,6 +130,7 @@ class MentionState:
         self.serial = serial
         self.packed = packed
         self.invalid = invalid
+        self.node = 0
         self.person: PersonEntry | None = None
         self.rule = Rule.ONLY_MENTION
 
@@ -169,7 +169,7 @@ class LinkState:
         check_authority(authority)
         self.authority = authority
         self.decisions = DecisionBook()
-        self.graph = Graph(weights or default_weights(), self._verdicts)
+        self.graph = Graph(weights or default_weights(), self._verdicts, self._features)
         self.offset = 0
         self.next_person = 1
         self.next_serial = 1
@@ -196,10 +196,10 @@ class LinkState:
         """Go by another table, switched to then (microseconds since 1970), with an empty graph: whoever calls brings
         the mentions in. Raises WeightsError when the table cannot be gone by; nothing has changed then."""
         if table is TableName.WEIGHTS:
-            self.graph = Graph(Weights(text, table), self._verdicts)
+            self.graph = Graph(Weights(text, table), self._verdicts, self._features)
         else:
             self.generic = GenericValues(text, table)
-            self.graph = Graph(self.graph.scorer.weights, self._verdicts)
+            self.graph = Graph(self.graph.scorer.weights, self._verdicts, self._features)
         self.switched[table] = switched_at
 
     def table(self, table: TableName) -> str:
@@ -255,8 +255,15 @@ class LinkState:
         """Return the live mention at a place, None when there is none."""
         return self.mention(place.feed, place.key, place.role, place.ordinal)
 
-    def _verdicts(self, node: Node) -> Iterator[tuple[Node, Callable[[int], int]]]:
-        for mention in node.members:
+    def node_of(self, mention: MentionState) -> Node:
+        """Return the node that the mention is of, to be looked at until something changes."""
+        return Look(self.graph)(mention.node)
+
+    def _features(self, mention: MentionState) -> Features:
+        return mention.features(self.generic)
+
+    def _verdicts(self, node: int) -> Iterator[tuple[int, Callable[[int], int]]]:
+        for mention in self.graph.members[node]:
             for verdict in self.decisions.verdicts(mention.place):
                 other = self.at(verdict.other)
                 if other is not None:

@@ -36,7 +36,7 @@ from linkage.compare import Scorer, is_comparable
 from linkage.errors import WeightsError
 from linkage.features import KIND_MASK, PLACES, Kind
 from linkage.generic import GenericValues
-from linkage.graph import Node
+from linkage.node import Node
 from linkage.state import LinkState, MentionState
 from linkage.weights import Weights
 
@@ -177,14 +177,15 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
     )
     numbers: dict[str, list[MentionState]] = {}
     families: dict[int, list[MentionState]] = {}
-    hot = state.graph.hot
+    graph = state.graph
     for mention in mentions:
-        if number := _number(mention.node):
+        core, tokens = mention.features(state.generic)
+        if number := core.number or core.doubtful:
             numbers.setdefault(number, []).append(mention)
-        if not mention.node.core.number:
+        if not core.number:
             continue
-        for sign in mention.features(state.generic).tokens:
-            if sign & KIND_MASK == Kind.HOUSEHOLD and sign not in hot:
+        for sign in tokens:
+            if sign & KIND_MASK == Kind.HOUSEHOLD and not graph.is_hot(sign):
                 families.setdefault(sign, []).append(mention)
     same = [
         pair for number in sorted(numbers) for pair in combinations(rng.sample(*_some(numbers[number])), 2)
@@ -193,7 +194,7 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
         pair
         for sign in sorted(families)
         for pair in combinations(rng.sample(*_some(families[sign])), 2)
-        if pair[0].node.core.number != pair[1].node.core.number
+        if graph.number(pair[0].node) != graph.number(pair[1].node)
     ]
     stranger: list[tuple[MentionState, MentionState]] = []
     if len(mentions) > 1:
