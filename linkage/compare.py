@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from linkage.births import BirthLevel, compare_days, day_of
 from linkage.features import KIND_MASK, PLACES, Kind
-from linkage.node import Node
 from linkage.id_number import distance
 from linkage.names import NameComparer, NameLevel
+from linkage.node import Node
 from linkage.weights import APART, Weight, Weights
 
 _REGION_AND_BIRTH: Final = 14

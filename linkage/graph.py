@@ -17,8 +17,10 @@ of one what people can read.
 
 from __future__ import annotations
 
+import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -28,7 +30,7 @@ import xxhash
 from linkage import memory
 from linkage.births import lunar_readings
 from linkage.features import INDEXED, KIND_MASK, Core, Features, Kind, keys_of, numbers_meant, token
-from linkage.names import NameComparer, NameLevel
+from linkage.names import NameLevel
 from linkage.node import Node, kin_tokens, known_birth, known_month, known_sex
 from linkage.weights import Weights
 
@@ -102,7 +104,7 @@ class Graph:
         self._kernel = kernel
         self._verdicts = verdicts
         self._features = features
-        self.memory = memory.reserve(kernel.REGIONS)
+        self.memory = memory.reserve(kernel.SIZE)
         self.scorer = Scorer(weights, _Hot(self))
         self._names: list[str] = [""]
         self._name_places: dict[str, int] = {}
@@ -233,18 +235,16 @@ class Graph:
     def _connect(self, node: int) -> None:
         """Compare a node that decisions are about."""
         found: dict[int, int] = {}
-        look = Look(self)
-        one = look(node)
-        for other in self.candidates(node):
-            value = self.scorer.score(one, look(other))
-            if self._keeps(value, one, look(other)):
-                found[other] = value
-        for other, decide in self._verdicts(node):
-            if other != node:
-                found[other] = decide(self.scorer.score(one, look(other)))
-        self._kernel.connect(
-            self.memory, node, _words([word for edge in found.items() for word in edge])
-        )
+        with closing(Look(self)) as look:
+            one = look(node)
+            for other in self.candidates(node):
+                value = self.scorer.score(one, look(other))
+                if self._keeps(value, one, look(other)):
+                    found[other] = value
+            for other, decide in self._verdicts(node):
+                if other != node:
+                    found[other] = decide(self.scorer.score(one, look(other)))
+        self._kernel.connect(self.memory, node, _words([word for edge in found.items() for word in edge]))
 
     def _keeps(self, value: int, one: Node, other: Node) -> bool:
         scorer = self.scorer
@@ -268,6 +268,12 @@ class Graph:
             return Component([node], [number], *_TOLD[told], holders < 2)
         found = self._out[: 2 * count].tolist()
         return Component(found[:count], found[count:], *_TOLD[told], False)
+
+    def score(self, one: int, other: int) -> int:
+        """Return the score of two nodes."""
+        if count := self._kernel.ask(self.memory, one, other):
+            self._tell_names(count)
+        return int(self._kernel.score(self.memory, one, other))
 
     def outside(self, nodes: Sequence[int]) -> list[tuple[int, int, int]]:
         """Return the edges from ``nodes`` to others that a review can be of, or that forbid one: node, other, score."""
@@ -360,10 +366,11 @@ class _Hot:
     """The keys that prove nothing, as the scorer asks for them."""
 
     def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+        # The graph holds its scorer, which holds this: it goes, with its memory, when nobody needs it.
+        self._graph = weakref.proxy(graph)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, int) and self._graph.is_hot(key)
+        return bool(self._graph.is_hot(key))
 
 
 class Look:
@@ -380,6 +387,12 @@ class Look:
             known = self._known[place] = LiveNode(self, place)
         return known
 
+    def close(self) -> None:
+        """Let the nodes go: they know one another, and no cycle is to be left behind (`linkage.heap`)."""
+        for node in self._known.values():
+            node.forget()
+        self._known.clear()
+
 
 class LiveNode(Node):
     """A node of a graph. Its edges are looked up when they are asked for."""
@@ -394,6 +407,10 @@ class LiveNode(Node):
         self.tokens = {sign: count for sign, count in graph.signs(place).items() if sign not in fixed}
         self._look = look
         self._edges: dict[Node, int] | None = None
+
+    def forget(self) -> None:
+        """Forget the other nodes."""
+        self._edges = None
 
     @property
     def edges(self) -> dict[Node, int]:

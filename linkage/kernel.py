@@ -12,16 +12,21 @@ A sign is what a node can share: a number that is meant (kind `NUMBER`), a name 
 pairs of words: the key, then how many mentions have it with the entry that ties the node to it (0: not indexed).
 """
 
+# Compiled code wants plain loops, not generators.
+# ruff: noqa: SIM110
+
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
 
-from linkage.memory import REGION_BITS, Words
+from linkage.memory import Words
 from linkage.native import compiled
 
-# Regions.
+# Regions. What compiled code depends on stands in this file, by which it is known when to compile anew.
+REGION_BITS: Final = 30
+"""Words of a region: 8 GiB of addresses, enough for some fifty million mentions."""
 _NODES: Final = 1 << REGION_BITS
 _KEYS: Final = 2 << REGION_BITS
 _BUCKETS: Final = 3 << REGION_BITS
@@ -34,7 +39,8 @@ _DIRTY: Final = 9 << REGION_BITS
 _FOUND: Final = 10 << REGION_BITS
 OUT: Final = 11 << REGION_BITS
 """Where functions leave what they found."""
-REGIONS: Final = 12
+SIZE: Final = 12 << REGION_BITS
+"""Words of the array, of which few are ever written."""
 
 # The first words of the array: how far the regions are used, and what is in force.
 NODE_COUNT: Final = 0
@@ -671,11 +677,11 @@ def _ask_names(memory: Words, one: int, other: int, asked: int) -> int:
     first, second = _begin(memory, left), _begin(memory, right)
     for mine in range(first, first + _count(memory, left)):
         for others in range(second, second + _count(memory, right)):
-            if memory[mine] != memory[others]:
-                if memory[_pair_slot(memory, memory[mine], memory[others])] == 0:
-                    memory[OUT + 2 * asked] = memory[mine]
-                    memory[OUT + 2 * asked + 1] = memory[others]
-                    asked += 1
+            known = memory[mine] == memory[others] or memory[_pair_slot(memory, memory[mine], memory[others])]
+            if not known:
+                memory[OUT + 2 * asked] = memory[mine]
+                memory[OUT + 2 * asked + 1] = memory[others]
+                asked += 1
     return asked
 
 
@@ -918,11 +924,11 @@ def score(memory: Words, one: int, other: int) -> int:
         against = _weight(memory, _ORDER_EQUAL + (memory[one + ORDER] != memory[other + ORDER]))
         stranger += against[0]
         family += against[1]
-    if memory[one + CERTIFICATE] and memory[other + CERTIFICATE]:
-        if memory[one + CERTIFICATE] != memory[other + CERTIFICATE]:
-            against = _weight(memory, _CERTIFICATE_DIFFERENT)
-            stranger += against[0]
-            family += against[1]
+    certificate, another = memory[one + CERTIFICATE], memory[other + CERTIFICATE]
+    if certificate and another and certificate != another:
+        against = _weight(memory, _CERTIFICATE_DIFFERENT)
+        stranger += against[0]
+        family += against[1]
     more, most, sure = _context(memory, one, other)
     stranger += more
     family += most
@@ -988,13 +994,12 @@ def _context(memory: Words, one: int, other: int) -> tuple[int, int, bool]:
         stranger = min(stranger, most[0])
         family = min(family, most[1])
     number, another = memory[one + NUMBER], memory[other + NUMBER]
-    if number != another:
-        if (number and _is_kin(memory, other, memory[one + OWN])) or (
-            another and _is_kin(memory, one, memory[other + OWN])
-        ):
-            against = _weight(memory, _OF_KIN)
-            sure_stranger += against[0]
-            sure_family += against[1]
+    of_kin = number and _is_kin(memory, other, memory[one + OWN])
+    of_kin = of_kin or (another and _is_kin(memory, one, memory[other + OWN]))
+    if of_kin and number != another:
+        against = _weight(memory, _OF_KIN)
+        sure_stranger += against[0]
+        sure_family += against[1]
     return stranger + sure_stranger, family + sure_family, shared & _OWN_KINDS != 0
 
 
@@ -1206,7 +1211,6 @@ def settle(memory: Words) -> int:
     return count
 
 
-
 @compiled
 def connect(memory: Words, node: int, found: Words) -> None:
     """Let a touched node have the edges of ``found``, other nodes and scores, beside those to nodes done before."""
@@ -1306,11 +1310,11 @@ def component(memory: Words, start: int) -> tuple[int, int]:
             begin = _begin(memory, at + EDGES)
             for place in range(begin, begin + _count(memory, at + EDGES)):
                 other = memory[place] >> 32
-                if _score_in(memory[place]) >= link and not _is_bare(memory, other):
-                    if memory[_NODES + other * NODE + _MARK] != stamp:
-                        memory[_NODES + other * NODE + _MARK] = stamp
-                        memory[_FOUND + reached] = other
-                        reached += 1
+                is_new = memory[_NODES + other * NODE + _MARK] != stamp
+                if is_new and _score_in(memory[place]) >= link and not _is_bare(memory, other):
+                    memory[_NODES + other * NODE + _MARK] = stamp
+                    memory[_FOUND + reached] = other
+                    reached += 1
         if reached + bare != count:
             told &= ~WHOLE
     return count, told

@@ -1,7 +1,7 @@
 """Flat memory for states of millions: one array of 64-bit words in regions that grow where they are.
 
-Addresses for far more than is ever used are reserved at once; the machine gives memory page by page as they are written.
-So nothing is copied when a region grows, and nothing pauses.
+Addresses for far more than is ever used are reserved at once; the machine gives memory page by page as they are
+written. So nothing is copied when a region grows, and nothing pauses.
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from linkage.errors import LinkageError
 
 Words = npt.NDArray[np.int64]
 
-REGION_BITS: Final = 31
-"""Words of a region: 16 GiB of addresses, enough for some sixty million mentions."""
 WORD: Final = 8
 _NO_RESERVE: Final = 0x4000
 """MAP_NORESERVE of Linux: addresses do not count as memory until they are written."""
 
 
-def reserve(regions: int) -> Words:
-    """Return an array of ``regions`` regions of zeros. Raises LinkageError where the machine gives no addresses."""
-    size = regions * WORD << REGION_BITS
+def reserve(words: int) -> Words:
+    """Return an array of zeros. Raises LinkageError where the machine does not give so many addresses."""
+    size = words * WORD
     try:
         # The array keeps the mapping; both go together.
         mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)

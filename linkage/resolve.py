@@ -10,14 +10,15 @@ never given twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from operator import attrgetter
 from typing import Final
 
 from avro.record import DecisionKind, MentionPlace
 from linkage.clusters import partition
 from linkage.decisions import Conflict, DecisionState, Held, Published
-from linkage.graph import Component, Graph, Look
 from linkage.golden import digest_of, unpack_golden
+from linkage.graph import Component, Graph, Look
 from linkage.outputs import (
     NO_VALUES,
     DecisionChange,
@@ -48,11 +49,11 @@ class Step:
 
     __slots__ = (
         "_announced",
-        "_near",
         "_decided",
         "_issued",
         "_joined",
         "_left",
+        "_near",
         "_reclustered",
         "_removed",
         "_renewed",
@@ -279,9 +280,7 @@ class Step:
                 self._issued.append(person)
                 claimed.append(number)
 
-    def _clusters(
-        self, nodes: dict[int, None], changed: dict[int, MentionState]
-    ) -> list[list[MentionState]]:
+    def _clusters(self, nodes: dict[int, None], changed: dict[int, MentionState]) -> list[list[MentionState]]:
         """Return the mentions of everybody whom the change can concern, person by person, and set their rules.
 
         These are the components of the nodes, and those of every person who has a mention in them: a person is
@@ -326,10 +325,9 @@ class Step:
         """Return the component's nodes, person by person."""
         if component.whole:
             return [component.nodes]
-        look = Look(self._state.graph)
-        nodes = [look(node) for node in component.nodes]
-        groups = partition(nodes, self._state.graph.scorer)
-        return [[node.place for node in group] for group in groups]
+        with closing(Look(self._state.graph)) as look:
+            groups = partition([look(node) for node in component.nodes], self._state.graph.scorer)
+            return [[node.place for node in group] for group in groups]
 
     def _set_rules(
         self,

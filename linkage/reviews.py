@@ -106,9 +106,7 @@ def reviews_of(person: PersonEntry, graph: Graph) -> dict[int, Review]:
     return found
 
 
-def _excluded(
-    own: set[int], owner: PersonEntry, pairs: Iterable[tuple[int, int]], graph: Graph
-) -> bool:
+def _excluded(own: set[int], owner: PersonEntry, pairs: Iterable[tuple[int, int]], graph: Graph) -> bool:
     """Say whether the two have different valid numbers, unless mentions with a number each are alike."""
     others = _numbers(owner, graph)
     if not own or not others or own & others:

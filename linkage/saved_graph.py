@@ -106,7 +106,7 @@ class GraphReader:
         """Give the mention its node. Raises LookupError when it was not saved."""
         graph = self._state.graph
         if not self._trusted:
-            self._state.add(mention, mention.features(self._state.generic))
+            self._state.add(mention, self._state.features_of(mention))
             return
         if not self._ready:
             graph.restore_members()

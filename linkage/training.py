@@ -35,7 +35,6 @@ from linkage.births import BirthLevel
 from linkage.compare import Scorer, is_comparable
 from linkage.errors import WeightsError
 from linkage.features import KIND_MASK, PLACES, Kind
-from linkage.generic import GenericValues
 from linkage.node import Node
 from linkage.state import LinkState, MentionState
 from linkage.weights import Weights
@@ -179,7 +178,7 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
     families: dict[int, list[MentionState]] = {}
     graph = state.graph
     for mention in mentions:
-        core, tokens = mention.features(state.generic)
+        core, tokens = state.features_of(mention)
         if number := core.number or core.doubtful:
             numbers.setdefault(number, []).append(mention)
         if not core.number:
@@ -204,9 +203,9 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
             if one.person is not other.person:
                 stranger.append((one, other))
     return (
-        _described(rng.sample(same, min(most, len(same))), state.generic),
-        _described(stranger, state.generic),
-        _described(rng.sample(family, min(most, len(family))), state.generic),
+        _described(rng.sample(same, min(most, len(same))), state),
+        _described(stranger, state),
+        _described(rng.sample(family, min(most, len(family))), state),
     )
 
 
@@ -215,12 +214,12 @@ def _some(mentions: list[MentionState]) -> tuple[list[MentionState], int]:
     return mentions, min(len(mentions), MENTIONS)
 
 
-def _described(pairs: Sequence[tuple[MentionState, MentionState]], generic: GenericValues) -> list[Pair]:
+def _described(pairs: Sequence[tuple[MentionState, MentionState]], state: LinkState) -> list[Pair]:
     """Return the pairs as descriptions of single mentions, whatever descriptions they share in the graph."""
     known: dict[int, Node] = {}
     for mention in chain.from_iterable(pairs):
         if mention.serial not in known:
-            features = mention.features(generic)
+            features = state.features_of(mention)
             node = known[mention.serial] = Node(features.core, shared=False)
             node.members.append(mention)
             node.tokens.update(dict.fromkeys(features.tokens, 1))
@@ -232,7 +231,7 @@ def _decided(state: LinkState) -> dict[DecisionKind, list[Pair]]:
     for held in sorted(state.decisions, key=lambda held: held.order):
         left, right = state.at(held.left), state.at(held.right)
         if held.stands and left is not None and right is not None:
-            found[held.decision.kind] += _described([(left, right)], state.generic)
+            found[held.decision.kind] += _described([(left, right)], state)
     return found
 
 
