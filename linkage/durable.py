@@ -25,6 +25,7 @@ from linkage.errors import LinkerClosedError, OffsetError, StateLockedError, Sta
 from linkage.ids import KnownIds
 from linkage.log import AuthorityChange, WriteAheadLog, batch_of, damaged, entries_of, read_frames
 from linkage.outputs import Output
+from linkage.prepare import prepare
 from linkage.snapshot import preamble, read_preamble, read_state, write_state
 from linkage.state import Authority, LinkState, check_authority
 from linkage.values import Values
@@ -113,7 +114,7 @@ class DurableLinker:
             self._take_lock()
             self._values = Values(self.folder)
             recovered = self._recover()
-            self.engine.state.golden.prepare()
+            prepare()
         except OSError as error:
             self.close()
             raise StateWriteError(

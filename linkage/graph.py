@@ -119,6 +119,28 @@ class Graph:
         for place, name in enumerate(kernel.WEIGHED):
             words[kernel.WEIGHTS + 2 * place], words[kernel.WEIGHTS + 2 * place + 1] = weights[name]
 
+    def prepare(self) -> None:
+        """Load the compiled code, or compile it: better now than with the first record. The graph must be empty."""
+        first, second = (Core("", "", "", (), (name,), 0, 0, (), "", 0, "") for name in ("王芳", "王方"))
+        nodes = [self._create(core, 0, _words((1,)), False) for core in (first, second)]
+        self.members += [[], []]
+        self.score(*nodes)
+        self.touch(nodes[0])
+        self._kernel.connect(self.memory, nodes[1], _words((nodes[0], 0)))
+        self.settle()
+        self._kernel.join(self.memory, 1, 1, _EMPTY)
+        self.change_tokens(nodes[0], (1,), (2,))
+        self.component(nodes[0])
+        self.outside(nodes)
+        self.edges(nodes[0])
+        self.candidates(nodes[0])
+        self.holders(1)
+        self.number(nodes[0])
+        self.is_decided(nodes[0])
+        self._kernel.leave(self.memory, nodes[0], _words((2,)))
+        self._kernel.leave(self.memory, nodes[1], _words((1,)))
+        self.settle()
+
     @property
     def node_count(self) -> int:
         """Nodes that have a mention."""
@@ -176,14 +198,10 @@ class Graph:
         )
         signs = [number_key(meant) for meant in numbers_meant(core)]
         signs += keys_of(core, wide=not number)
-        node: int = kernel.create(
-            self.memory,
-            _words(row),
-            _words([self._name(name) for name in core.names]),
-            _words([_code(earlier) for earlier in core.earlier]),
-            _words(signs),
-            tokens,
-        )
+        names = [self._name(name) for name in core.names]
+        earlier = [_code(other) for other in core.earlier]
+        words = _words([*row, *names, *earlier, *signs])
+        node: int = kernel.create(self.memory, words, len(names), len(earlier), tokens)
         return node
 
     def _name(self, name: str) -> int:

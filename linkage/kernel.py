@@ -573,26 +573,29 @@ def join(memory: Words, number: int, core: int, tokens: Words) -> int:
 
 
 @compiled
-def create(memory: Words, row: Words, names: Words, earlier: Words, signs: Words, tokens: Words) -> int:
-    """Make a node of its first words, its names, its earlier numbers, what it is found by, and tokens; return it."""
+def create(memory: Words, words: Words, names: int, earlier: int, tokens: Words) -> int:
+    """Make a node and return it. ``words`` are its first ones, as many ``names``, ``earlier`` numbers, and then what it
+    is found by; ``tokens`` are its first mention's."""
     node: int = memory[FREE_NODE]
     if node:
         memory[FREE_NODE] = memory[_NODES + node * NODE + _PLACE]
     else:
         node = memory[NEXT_NODE] = memory[NEXT_NODE] + 1
     at = _NODES + node * NODE
-    for one in range(row.size):
-        memory[at + one] = row[one]
-    for one in range(row.size, NODE):
+    for one in range(MEMBERS):
+        memory[at + one] = words[one]
+    for one in range(MEMBERS, NODE):
         memory[at + one] = 0
     memory[at + MEMBERS] = 1
     memory[NODE_COUNT] += 1
-    for name in names:
-        _push(memory, at + NAMES, name)
-    for number in earlier:
-        _push(memory, at + EARLIER, number)
-    for sign in signs:
-        _add_sign(memory, node, sign)
+    names += MEMBERS
+    earlier += names
+    for one in range(MEMBERS, names):
+        _push(memory, at + NAMES, words[one])
+    for one in range(names, earlier):
+        _push(memory, at + EARLIER, words[one])
+    for one in range(earlier, words.size):
+        _add_sign(memory, node, words[one])
     for token in tokens:
         _add_sign(memory, node, token)
     _touch(memory, node)
