@@ -120,10 +120,10 @@ _KIND: Final = 31
 _DOCUMENT_KIND: Final = 1
 _PARENT_KIND: Final = 7
 _CHILD_KIND: Final = 9
-_OTHER_KINDS: Final = 16
-NUMBER_KIND: Final = 18
-_INDEXED: Final = 0b111_0000_0111_1101_1111
-_SURE: Final = 0b110_0000_0000_0000_0011
+_OTHER_KINDS: Final = 17
+NUMBER_KIND: Final = 19
+_INDEXED: Final = 0b1110_0000_0111_1101_1111
+_SURE: Final = 0b1100_0000_0000_0000_0011
 _PLACES: Final = 0b1100_0000_0011_0000
 _OWN_KINDS: Final = 0b11
 
@@ -189,6 +189,7 @@ WEIGHED: Final = (
     "near_name.equal",
     "street.equal",
     "town.equal",
+    "workplace.equal",
 )
 """Lines of the table of weights, in the order in which they lie behind `WEIGHTS`."""
 
@@ -273,12 +274,14 @@ def _push(memory: Words, place: int, item: int) -> None:
 @compiled
 def _begin(memory: Words, place: int) -> int:
     """Return where in the array the list's items begin."""
-    return _POOL + (memory[place] >> 29)
+    begin: int = memory[place] >> 29
+    return _POOL + begin
 
 
 @compiled
 def _count(memory: Words, place: int) -> int:
-    return memory[place] & _COUNT
+    count: int = memory[place] & _COUNT
+    return count
 
 
 @compiled
@@ -731,7 +734,7 @@ def _is_reading(memory: Words, node: int, days: int) -> bool:
 
 @compiled
 def _is_lunar(memory: Words, node: int, days: int) -> bool:
-    return memory[node + LUNAR] == days or memory[node + LUNAR + 1] == days
+    return bool(memory[node + LUNAR] == days or memory[node + LUNAR + 1] == days)
 
 
 @compiled
@@ -1021,7 +1024,7 @@ def _keeps(memory: Words, value: int, one: int, other: int) -> bool:
         return False
     number = memory[one + NUMBER] if memory[one + NUMBER] else memory[one + DOUBTFUL]
     another = memory[other + NUMBER] if memory[other + NUMBER] else memory[other + DOUBTFUL]
-    return number != 0 and number == another
+    return bool(number != 0 and number == another)
 
 
 # Edges: the other node and the score in one word.

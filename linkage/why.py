@@ -257,7 +257,7 @@ def _how(state: LinkState, person: PersonEntry) -> tuple[StepWhy, ...]:
         [look(node) for node in {mention.node: None for mention in person.mentions}],
         key=lambda node: node.order,
     )
-    place = {node: index for index, node in enumerate(nodes)}
+    place: dict[Node, int] = {node: index for index, node in enumerate(nodes)}
     link = state.graph.scorer.link
     links = sorted(
         [
