@@ -484,9 +484,9 @@ def test_unchanged_elements_keep_the_rows_own_value() -> None:
     log(record(HEALTH, "2", 2, mention(phone=None, name=None, unchanged=("phone", "name"))))
     stored = log.engine.state.mention(HEALTH, "2", "self", 0)
     assert stored is not None
-    assert (stored.read().name, stored.read().phone) == ("王小芳", "13900000002")
+    assert (log.engine.state.read(stored).name, log.engine.state.read(stored).phone) == ("王小芳", "13900000002")
     log(record(HEALTH, "2", 3, mention(phone=None)))
-    assert stored.read().phone is None
+    assert log.engine.state.read(stored).phone is None
 
 
 def test_roles_come_and_go() -> None:
