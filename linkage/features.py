@@ -12,7 +12,7 @@ it is borrowed. A number that the record itself gives to a relative is no number
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
 from operator import attrgetter
@@ -76,6 +76,7 @@ _PARENT_NAME: Final = int(Kind.PARENT_NAME)
 _TIE: Final = int(Kind.TIE)
 _HOUSEHOLD: Final = int(Kind.HOUSEHOLD)
 _NAME_AND_BIRTH: Final = int(Kind.NAME_AND_BIRTH)
+_NAMESAKE: Final = int(Kind.NAMESAKE)
 _WITH_NAME: Final = frozenset(
     map(int, (Kind.BUILDING, Kind.TOWN, Kind.WORKPLACE, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
 )
@@ -413,27 +414,30 @@ def keys_of(core: Core, *, wide: bool) -> set[int]:
     ``wide`` adds dates with month and day exchanged and both readings of a lunar date: for mentions without a
     number, of which few would be found otherwise.
     """
-    keys: set[int] = set()
-    birth = core.birth
-    if birth is None and core.number:
-        birth = date_in(core.number)
-    month = core.month
+    number, names = core.number, core.names
+    if not names:
+        return set()
+    birth, month = core.birth, core.month
+    in_number = date_in(number) if number else None
+    if birth is None:
+        birth = in_number
     if birth is not None and not month:
         day = day_of(birth)
         month = day.year * 100 + day.month
-    days: Iterable[int] = () if birth is None else (birth,)
-    if wide and birth is not None:
-        days = _readings(birth, core.lunar)
-    if core.number and core.names:
-        for one in {birth, date_in(core.number)}:
-            keys.add(token(Kind.NAMESAKE, f"{name_key(core.names[0]).folded}{one}"))
-    for name in core.names:
+    texts: list[str] = []
+    for name in names:
         first, rest, whole = _sounds(name)
-        for one in days:
-            keys.add(token(Kind.NAME_AND_BIRTH, f"f{first}{one}"))
-            keys.add(token(Kind.NAME_AND_BIRTH, f"r{rest}{one}"))
+        if birth is not None:
+            for one in _readings(birth, core.lunar) if wide else (birth,):
+                texts.append(f"f{first}{one}")
+                texts.append(f"r{rest}{one}")
         if month:
-            keys.add(token(Kind.NAME_AND_BIRTH, f"w{whole}{month}"))
+            texts.append(f"w{whole}{month}")
+    keys = {_digest(text) & _HASH_MASK | _NAME_AND_BIRTH for text in texts}
+    if number:
+        folded = name_key(names[0]).folded
+        for one in (birth,) if birth == in_number else (birth, in_number):
+            keys.add(_digest(f"{folded}{one}") & _HASH_MASK | _NAMESAKE)
     return keys
 
 
@@ -453,7 +457,6 @@ def _sounds(name: str) -> tuple[str, str, str]:
     return "".join(sounds[:cut]), "".join(sounds[cut:]), "".join(sorted(sounds))
 
 
-@lru_cache(_CACHE)
 def numbers_meant(core: Core) -> tuple[str, ...]:
     """Return the numbers under which a core is found: its own, the doubtful, earlier ones, and what an invalid
     one can have been."""

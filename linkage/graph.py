@@ -44,7 +44,8 @@ MOST: Final = 64
 """Nodes that may share a key (`linkage.kernel` has the reason)."""
 
 _LEVELS: Final = {level: place for place, level in enumerate(sorted(NameLevel))}
-_LUNAR: Final = 2
+_NO_BIRTH: Final = -(1 << 40)
+_NO_DAYS: Final = (_NO_BIRTH, _NO_BIRTH)
 _CHECK: Final = {character: place for place, character in enumerate("0123456789X")}
 
 Verdicts = Callable[[int], Iterable[tuple[int, Callable[[int], int]]]]
@@ -74,6 +75,11 @@ _TOLD: Final = [(told & 1 != 0, told & 2 != 0, told & 4 != 0) for told in range(
 """What the compiled code tells of a component, as truths."""
 _EMPTY: Final = np.empty(0, np.int64)
 _encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def _two_days(days: tuple[int, ...]) -> tuple[int, ...]:
+    """Return two days at most as exactly two words."""
+    return days + _NO_DAYS[len(days) :]
 
 
 class Component(NamedTuple):
@@ -174,34 +180,31 @@ class Graph:
         kernel = self._kernel
         number = core.number
         birth = known_birth(core)
-        readings = () if birth is None else lunar_readings(birth)
-        none = kernel.NO_BIRTH
-        sex = known_sex(core)
-        row = (
+        words = [
             _code(number),
             _code(core.doubtful),
             _text_code(core.invalid),
             _text_code(core.certificate),
-            none if core.birth is None else core.birth,
-            none if birth is None else birth,
-            *readings,
-            *(none,) * (_LUNAR - len(readings)),
-            *core.lunar,
-            *(none,) * (_LUNAR - len(core.lunar)),
+            _NO_BIRTH if core.birth is None else core.birth,
+            _NO_BIRTH if birth is None else birth,
+            *(_NO_DAYS if birth is None else _two_days(lunar_readings(birth))),
+            *_two_days(core.lunar),
             known_month(core),
             int(core.sex or 0),
-            int(sex or 0),
+            int(known_sex(core) or 0),
             core.order,
             kin_tokens(number)[0] & ~KIND_MASK if number else 0,
             digest,
             kernel.DECIDED if alone else kernel.SHARED if number else 0,
-        )
-        signs = [number_key(meant) for meant in numbers_meant(core)]
-        signs += keys_of(core, wide=not number)
-        names = [self._name(name) for name in core.names]
-        earlier = [_code(other) for other in core.earlier]
-        words = _words([*row, *names, *earlier, *signs])
-        node: int = kernel.create(self.memory, words, len(names), len(earlier), tokens)
+        ]
+        for name in core.names:
+            words.append(self._name(name))
+        for earlier in core.earlier:
+            words.append(_code(earlier))
+        for meant in numbers_meant(core):
+            words.append(number_key(meant))
+        words += keys_of(core, wide=not number)
+        node: int = kernel.create(self.memory, _words(words), len(core.names), len(core.earlier), tokens)
         return node
 
     def _name(self, name: str) -> int:
