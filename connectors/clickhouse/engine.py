@@ -1,7 +1,7 @@
 """One face for the embedded engine and a ClickHouse server: statements, small results, Avro containers.
 
-Both go through clickhouse-connect. What differs is where an INSERT reads its container from: the embedded
-engine from a file of ours, a server from the body of the request.
+Statements go through clickhouse-connect. What differs is how an INSERT has its container: the embedded engine takes the
+bytes through a handle of its own, a server finds them in the body of the request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from connectors.clickhouse import sql
-from connectors.clickhouse.errors import store_error
+from connectors.clickhouse.errors import engine_error, store_error
 from connectors.errors import StoreError, StoreUnavailableError
 
 MAX_QUERY_BYTES: Final = 16 << 20
@@ -110,27 +110,50 @@ def _translated(call: Callable[[], T]) -> T:
 
 
 class EmbeddedEngine(_Client):
-    """The engine in this process. ``incoming`` is a folder of its own for the containers."""
+    """The engine in this process.
 
-    def __init__(self, client: Any, incoming: Path) -> None:
+    ``inserts`` is a handle of the engine (`chdb.connect`) for the rows alone, ``incoming``
+    a folder of its own on the store's disk.
+    """
+
+    def __init__(self, client: Any, inserts: Any, incoming: Path) -> None:
         super().__init__(client)
+        self._inserts = inserts
         self._file = incoming / "batch.avro"
+        for name, value in WRITER_SETTINGS.items():
+            self._inserts.query(f"SET {name} = {value}")
 
     def load(self, container: bytes, targets: Sequence[Target]) -> None:
         """See `Engine`. One thread at a time: there is one file."""
+        self._probe(container)
+        try:
+            for target in targets:
+                with self._inserts.send_insert(target.insert, "Avro") as rows:
+                    rows.append(container)
+                    rows.finish()
+        except RuntimeError as error:
+            raise engine_error(str(error)) from None  # the engine's own words may hold values
+
+    def _probe(self, container: bytes) -> None:
+        """Write as much as the rows will take. Raises StoreUnavailableError when the disk does not have it.
+
+        The engine itself does not notice a write that fails: it answers that the rows are there, with empty files
+        (docs/decisions/0019-live-batches.md).
+        """
 
         def run() -> None:
             try:
                 with open(os.open(self._file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
                     file.write(container)
-                for target in targets:
-                    self._client.command(
-                        f"{target.insert} FROM INFILE {sql.text(str(self._file))} FORMAT Avro"
-                    )
             finally:
                 self._file.unlink(missing_ok=True)
 
         _translated(run)
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._inserts.close()
+        super().close()
 
 
 class ServerEngine(_Client):
