@@ -7,7 +7,7 @@ around it that reads chunks and writes topics.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -210,12 +210,15 @@ class NormalizeAgent:
         self._producer = producer
         self._reported: dict[str, frozenset[str]] = {}
 
-    def process(self, chunks: Sequence[Sequence[Any]]) -> dict[str, int]:
-        """Write what the chunks lead to and return, by department, the newest commit time of their streamed changes.
+    def process(
+        self, chunks: Sequence[Sequence[Any]], sent: Callable[[Sequence[int]], None] | None = None
+    ) -> None:
+        """Write what the chunks lead to. Returns when everything is durable in the broker.
 
-        Returns when everything is durable in the broker. Raises BrokerUnavailableError.
+        ``sent`` is called when all of it is on its way, with each chunk's newest commit time of a streamed change, 0
+        for a chunk without one: marks that it sends come behind the chunks. Raises BrokerUnavailableError.
         """
-        newest: dict[str, int] = {}
+        newest: list[int] = []
         counts: Counter[tuple[str, str]] = Counter()
         for chunk in chunks:
             feed = self._normalizer.feed_of(chunk[0].topic)
@@ -226,13 +229,13 @@ class NormalizeAgent:
                     counts[self._write(outcome)] += 1
                     if isinstance(outcome, Recorded) and not outcome.record.snapshot:
                         times.append(outcome.record.source_time)
-            if times and feed is not None:
-                newest[feed.department] = max(newest.get(feed.department, 0), *times)
+            newest.append(max(times, default=0))
+        if sent is not None:
+            sent(newest)
         self._producer.flush()
         for (name, what), count in counts.items():
             metrics.CHANGES.labels("normalize", name, what).inc(count)
         self._report_columns()
-        return newest
 
     def _write_usual(
         self, feed: Feed, chunk: Sequence[Any], times: list[int], counts: Counter[tuple[str, str]]
@@ -268,10 +271,13 @@ class NormalizeAgent:
                     action="name or exclude them in the feed",
                 )
 
-    def write_frontiers(self, reached: Mapping[str, int]) -> None:
-        """Write a frontier mark for each department, with its time, behind everything that was written before."""
+    def send_frontiers(self, reached: Mapping[str, int]) -> None:
+        """Send a frontier mark for each department, with its time, behind everything that was sent before."""
         for department, time in reached.items():
             self._write(Mark(MarkKind.FRONTIER, department, "", 0, time))
+
+    def flush(self) -> None:
+        """Return when everything that was sent is durable in the broker. Raises BrokerUnavailableError."""
         self._producer.flush()
 
     def _write(self, outcome: Outcome) -> tuple[str, str]:
