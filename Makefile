@@ -83,8 +83,8 @@ clean: ## Remove .venv, the data folder and caches
 # The stamps are newer than what they depend on, so make knows when to do it again.
 # The start-up caches depend on how the Java programs are started, and on the linker's compiled code.
 STARTS := $(addprefix connectors/stack/,jars.lock aot.py training.py java.py kafka.py registry.py connect.py)
-$(VENV)/.ready: $(VENV)/.wheels $(STARTS) linkage/survivorship.py linkage/native.py
-	@$(BIN)/python -c 'from linkage.golden import GoldenRecords; GoldenRecords().prepare()'
+$(VENV)/.ready: $(VENV)/.wheels $(STARTS) linkage/survivorship.py linkage/kernel.py linkage/native.py
+	@$(BIN)/python -m linkage.prepare
 	@$(BIN)/python -m connectors.stack.fetch
 	@touch $@
 

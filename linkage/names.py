@@ -16,13 +16,15 @@ from enum import StrEnum
 from functools import cache
 from typing import Final, NamedTuple
 
+from rapidfuzz.distance import OSA
+
 from avro.normalize.characters import DAMAGED
 from avro.normalize.name_key import NameKey, name_key
 from linkage.weights import TABLES, UNIT, Weights, bits
 
 
 class NameLevel(StrEnum):
-    """How two names compare, the best first."""
+    """How two names compare, the best first. A word in letters with one slip is a homophone."""
 
     EQUAL = "equal"
     HOMOPHONE = "homophone"
@@ -59,6 +61,8 @@ _CACHE: Final = 1 << 17
 _FLAT: Final = re.compile(r"^([zcs])h")
 _PART_LENGTH: Final = 2
 _CUT_LENGTH: Final = 4
+_SHORTEST_WORD: Final = 4
+"""Letters; a slip makes too many other names of a shorter word."""
 
 
 @cache
@@ -174,8 +178,14 @@ def _alike(one: NameKey, other: NameKey, start: int, end: int) -> bool:
         one.units[place] == other.units[place]
         or (one.syllables[place] != "" and sound(one.syllables[place]) == sound(other.syllables[place]))
         or one.shapes[place] == other.shapes[place]
+        or _misspelt(one.units[place], other.units[place])
         for place in range(start, end)
     )
+
+
+def _misspelt(word: str, other: str) -> bool:
+    """Say whether two words in letters are one but for a slip: a letter wrong, missing, too many, or two exchanged."""
+    return min(len(word), len(other)) >= _SHORTEST_WORD and OSA.distance(word, other, score_cutoff=1) <= 1
 
 
 @cache

@@ -29,6 +29,7 @@ ELEMENTS: Final = {
     "building": Words("building", "楼栋"),
     "street": Words("street or village", "街路或村"),
     "town": Words("town", "乡镇街道"),
+    "workplace": Words("employer", "工作单位"),
     "household": Words("household", "户号"),
     "parent_number": Words("a parent's ID number", "父母证件号码"),
     "spouse_number": Words("the spouse's ID number", "配偶证件号码"),
@@ -38,7 +39,7 @@ ELEMENTS: Final = {
     "spouse_name": Words("the spouse's name", "配偶姓名"),
     "near_name": Words("name of somebody near", "关系人姓名"),
     "name_and_birth": Words(
-        "name with birth, building, town or relative", "姓名与出生日期、楼栋、乡镇或亲属"
+        "name with birth, building, town, employer or relative", "姓名与出生日期、楼栋、乡镇、单位或亲属"
     ),
     "namesake": Words("name with day of birth", "姓名与出生日"),
     "decision": Words("a steward's decision", "人工判定"),

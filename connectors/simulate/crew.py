@@ -1,4 +1,4 @@
-"""Everybody's sheets, in order, made by as many processes as there are processors.
+"""What becomes of everybody, family by family and in order, made by as many processes as there are processors.
 
 A family is a pure function of seed, kind and index, unless an ID number of it is taken: then it is drawn again, and
 those who rent from it are made again as well. Which numbers are taken is known to whoever goes through the families in
@@ -14,11 +14,12 @@ import signal
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from multiprocessing.pool import AsyncResult, Pool
-from typing import Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from connectors.simulate.people import Kind
+from connectors.simulate.people import Family, Kind
 from connectors.simulate.population import Census, Population
 from connectors.simulate.profiles import Profile
 from connectors.simulate.sheets import Sheet, sheet_of
@@ -39,17 +40,42 @@ class Task(NamedTuple):
     known: int
 
 
-class Setting(NamedTuple):
+class Made(Protocol):
+    """What becomes of a family: a sheet for databases, a page for a folder of events. See `sheets`, `pages`."""
+
+    @property
+    def registered(self) -> int:
+        """People with hukou."""
+
+    @property
+    def people(self) -> int:
+        """All of its people."""
+
+    @property
+    def numbers(self) -> tuple[int | str, ...]:
+        """ID numbers that nobody else may have."""
+
+    @property
+    def landlord(self) -> int | None:
+        """Index of the hukou family that it rents from."""
+
+
+M = TypeVar("M", bound=Made)
+Make = Callable[[Family, int | None], M]
+"""Makes something of a family and the index of its landlord's. It must be picklable: a function of a module, or a
+`functools.partial` of one."""
+
+
+class Setting(NamedTuple, Generic[M]):
     """What all tasks have in common."""
 
     seed: int
     people: int
     profile: Profile
-    departments: frozenset[str]
-    full: frozenset[int]
+    make: Make[M]
 
 
-_setting: Setting | None = None
+_setting: Setting[Any] | None = None
 """In a process of the crew."""
 
 
@@ -58,9 +84,15 @@ def sheets(
     population: Population, departments: Collection[str], full: Collection[int]
 ) -> Iterator[Iterator[Sheet]]:
     """Give everybody's sheets, in the order in which the tables are filled; the population's census is taken then."""
-    setting = Setting(
-        population.seed, population.people, population.profile, frozenset(departments), frozenset(full)
-    )
+    make = partial(sheet_of, departments=frozenset(departments), full=frozenset(full))
+    with made_by_all(population, make) as made:
+        yield made
+
+
+@contextmanager
+def made_by_all(population: Population, make: Make[M]) -> Iterator[Iterator[M]]:
+    """Give what becomes of everybody, in order; the population's census is taken on the way."""
+    setting = Setting(population.seed, population.people, population.profile, make)
     crew = len(os.sched_getaffinity(0))
     if population.people < ALONE or crew == 1:
         yield _everybody(population, setting, lambda tasks: (_drafts_of(setting, task) for task in tasks))
@@ -70,16 +102,16 @@ def sheets(
         yield _everybody(population, setting, lambda tasks: _in_order(pool, tasks, crew * AHEAD))
 
 
-Drafts = Callable[[Iterable[Task]], Iterator[list[Sheet]]]
+Drafts = Callable[[Iterable[Task]], Iterator[list[M]]]
 
 
-def _everybody(population: Population, setting: Setting, drafts: Drafts) -> Iterator[Sheet]:
+def _everybody(population: Population, setting: Setting[M], drafts: Drafts[M]) -> Iterator[M]:
     census = population.census = Census()
     taken: set[int | str] = set()
     registered = 0
-    for sheet in _drafted(drafts, Kind.HUKOU, 0):
+    for draft in _drafted(drafts, Kind.HUKOU, 0):
         room = population.people - registered
-        made = _right(population, setting, Kind.HUKOU, sheet, taken, room)
+        made = _right(population, setting, Kind.HUKOU, draft, taken, room)
         registered += made.registered
         census.hukou_families += 1
         census.room = room
@@ -89,8 +121,8 @@ def _everybody(population: Population, setting: Setting, drafts: Drafts) -> Iter
     target, migrants = population.migrants, 0
     if not target:
         return
-    for sheet in _drafted(drafts, Kind.MIGRANT, census.hukou_families):
-        made = _right(population, setting, Kind.MIGRANT, sheet, taken, None)
+    for draft in _drafted(drafts, Kind.MIGRANT, census.hukou_families):
+        made = _right(population, setting, Kind.MIGRANT, draft, taken, None)
         migrants += made.people
         census.migrant_families += 1
         yield made
@@ -98,20 +130,20 @@ def _everybody(population: Population, setting: Setting, drafts: Drafts) -> Iter
             break
 
 
-def _drafted(drafts: Drafts, kind: Kind, known: int) -> Iterator[Sheet]:
+def _drafted(drafts: Drafts[M], kind: Kind, known: int) -> Iterator[M]:
     """Yield drafts without end: how many are wanted shows only in them."""
-    for sheets_of_task in drafts(Task(kind, first, known) for first in count(0, FAMILIES)):
-        yield from sheets_of_task
+    for drafts_of_task in drafts(Task(kind, first, known) for first in count(0, FAMILIES)):
+        yield from drafts_of_task
 
 
 def _right(
     population: Population,
-    setting: Setting,
+    setting: Setting[M],
     kind: Kind,
-    draft: Sheet,
+    draft: M,
     taken: set[int | str],
     room: int | None,
-) -> Sheet:
+) -> M:
     """Return a draft, or what it should be where numbers are taken, it is too large, or its landlord is another."""
     census = population.census
     index = census.count(kind)
@@ -121,35 +153,35 @@ def _right(
         taken.update(draft.numbers)
         return draft
     family = population.settled(kind, index, taken, room)
-    return sheet_of(family, population.landlord, setting.departments, setting.full)
+    return setting.make(family, population.landlord)
 
 
-def _in_order(pool: Pool, tasks: Iterable[Task], ahead: int) -> Iterator[list[Sheet]]:
+def _in_order(pool: Pool, tasks: Iterable[Task], ahead: int) -> Iterator[list[Any]]:
     """Have tasks done ahead of their turn, a bounded number of them."""
-    waiting: deque[AsyncResult[list[Sheet]]] = deque()
+    waiting: deque[AsyncResult[list[Any]]] = deque()
     for task in tasks:
         waiting.append(pool.apply_async(_drafts, (task,)))
         if len(waiting) >= ahead:
             yield waiting.popleft().get()
 
 
-def _begin(setting: Setting) -> None:
+def _begin(setting: Setting[Any]) -> None:
     global _setting
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever has the crew
     _setting = setting
 
 
-def _drafts(task: Task) -> list[Sheet]:
+def _drafts(task: Task) -> list[Any]:
     assert _setting is not None, "the process was begun"
     return _drafts_of(_setting, task)
 
 
-def _drafts_of(setting: Setting, task: Task) -> list[Sheet]:
+def _drafts_of(setting: Setting[M], task: Task) -> list[M]:
     population = Population(setting.seed, setting.people, profile=setting.profile)
     found = []
     for index in range(task.first, task.first + FAMILIES):
         # A hukou family rents from one before it, a migrant from any.
         population.census.hukou_families = task.known
         family = population.draft(task.kind, index)
-        found.append(sheet_of(family, population.landlord, setting.departments, setting.full))
+        found.append(setting.make(family, population.landlord))
     return found

@@ -8,7 +8,7 @@ end) and ``persons.jsonl``. The same seed makes the same bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +17,16 @@ from typing import BinaryIO, Final
 import msgspec
 
 from connectors.errors import TerminalError
-from connectors.simulate.capture import Capture, Message
+from connectors.simulate.capture import Capture
 from connectors.simulate.changer import Changer
-from connectors.simulate.people import Family, Kind, Person
+from connectors.simulate.crew import made_by_all
+from connectors.simulate.pages import TOPICS, Page, line, page_of, truth_lines, unplaced
+from connectors.simulate.people import Person
 from connectors.simulate.population import Population
 from connectors.simulate.rows import Row
-from connectors.simulate.subgroups import NO_NUMBER, groups_of, is_number_missing
+from connectors.simulate.subgroups import is_number_missing
 from connectors.simulate.tables import Key, Named, Table
-from connectors.simulate.transactions import Transaction, person_fact
+from connectors.simulate.transactions import Transaction
 
 SNAPSHOT: Final = "1-snapshot.events.jsonl"
 CHANGES: Final = "2-changes.events.jsonl"
@@ -33,20 +35,6 @@ PERSONS: Final = "persons.jsonl"
 _DRAFT: Final = ".truth.tmp"
 _REPORT_EVERY: Final = 200
 """Families, or transactions, between two reports."""
-
-
-class TruthLine(msgspec.Struct):
-    """A person that a row names in a role. ``key`` is the compact JSON object of the row's key, ``person`` whom the
-    row is about, ``subgroups`` what makes them hard to link.
-    """
-
-    department: str
-    table: str
-    key: str
-    role: str
-    ordinal: int
-    person: str
-    subgroups: list[str]
 
 
 @dataclass(slots=True)
@@ -65,27 +53,22 @@ class _Topics:
 
     def __init__(self, written: Written) -> None:
         self._written = written
-        self._encode = msgspec.json.Encoder().encode
+        self._offsets = [0] * len(TOPICS)
         self.file: BinaryIO | None = None
 
-    def write(self, message: Message) -> None:
-        offset = self._written.events.get(message.topic, 0)
-        self._written.events[message.topic] = offset + 1
-        payload = message.payload
-        line: dict[str, object] = {
-            "topic": message.topic,
-            "partition": 0,
-            "offset": offset,
-            "tstype": "create",
-            "ts": message.time,
-            "broker": 1,
-        }
-        if message.headers:
-            line["headers"] = message.headers
-        line["key"] = message.key
-        line["payload"] = None if payload is None else payload.decode()
+    def write(self, events: Iterable[tuple[int, bytes]]) -> None:
         assert self.file is not None
-        self.file.write(self._encode(line) + b"\n")
+        offsets, lines = self._offsets, []
+        for topic, rest in events:
+            lines.append(line(topic, offsets[topic], rest))
+            offsets[topic] += 1
+        self.file.write(b"".join(lines))
+
+    def count(self) -> None:
+        """Tell how many lines each topic has."""
+        self._written.events = {
+            topic: offset for topic, offset in zip(TOPICS, self._offsets, strict=True) if offset
+        }
 
 
 class _Truth:
@@ -96,7 +79,6 @@ class _Truth:
 
     def __init__(self, folder: Path, file: BinaryIO) -> None:
         self._folder, self._file = folder, file
-        self._encode = msgspec.json.Encoder().encode
         self._line = 0
         self._gone: dict[tuple[str, Key], int] = {}
         """By row, the number of the first line that is not superseded."""
@@ -106,17 +88,14 @@ class _Truth:
         """People may have changed."""
         self._groups.clear()
 
+    def fill(self, page: Page) -> None:
+        """Add the lines of a family as it was when the capture began."""
+        self._file.write(page.mentions)
+        self._line += page.mentions_count
+
     def add(self, table: Table, key: Key, text: str, row: Row, named: tuple[Named, ...]) -> None:
-        for one in named:
-            groups = self._groups.get(one.person)
-            if groups is None:
-                groups = self._groups[one.person] = groups_of(one.person)
-            if is_number_missing(table, row, one.role):
-                groups = [*groups, NO_NUMBER]
-            line = TruthLine(
-                table.department, table.name, text, one.role, one.ordinal, one.person.ident, groups
-            )
-            self._file.write(self._encode([table.id, *key]) + b"\n" + self._encode(line) + b"\n")
+        for lines in truth_lines(table, key, text, row, named, self._groups):
+            self._file.write(lines)
             self._line += 1
 
     def remove(self, table: Table, key: Key) -> None:
@@ -161,26 +140,21 @@ def write(
     with ExitStack() as stack:
         truth = _Truth(folder, stack.enter_context((folder / _DRAFT).open("wb")))
         persons = stack.enter_context((folder / PERSONS).open("wb"))
-        with (folder / SNAPSHOT).open("wb") as topics.file:
-            for number, family in enumerate(population.everybody()):
-                for person in _everyone(family):
-                    persons.write(encode(person_fact(person)) + b"\n")
-                    written.persons += 1
-                if family.kind is Kind.HUKOU:
-                    written.people += sum(person.registered for person in family.persons)
-                for entry in family.entries:
-                    message = capture.snapshot(entry)
-                    topics.write(message)
-                    truth.add(entry.table, entry.key, message.key, entry.row, entry.named)
-                truth.forget()
+        with (folder / SNAPSHOT).open("wb") as topics.file, made_by_all(population, page_of) as pages:
+            for number, page in enumerate(pages):
+                persons.write(page.persons)
+                written.persons += page.persons_count
+                written.people = min(population.people, written.people + page.registered)
+                topics.write(page.events)
+                truth.fill(page)
                 if number % _REPORT_EVERY == 0:
+                    topics.count()
                     report(written)
         changer = Changer(population)
         with (folder / CHANGES).open("wb") as topics.file:
             while changer.number < transactions:
                 made = changer.next()
-                for message in capture.changes(made):
-                    topics.write(message)
+                topics.write(unplaced(message) for message in capture.changes(made))
                 truth.forget()
                 for transaction in made:
                     _tell(truth, transaction)
@@ -188,15 +162,12 @@ def write(
                         persons.write(encode(fact) + b"\n")
                 written.transactions = changer.number
                 if changer.number % _REPORT_EVERY == 0:
+                    topics.count()
                     report(written)
+        topics.count()
         written.mentions = truth.finish()
     report(written)
     return written
-
-
-def _everyone(family: Family) -> Iterator[Person]:
-    yield from family.persons
-    yield from family.others
 
 
 def _tell(truth: _Truth, transaction: Transaction) -> None:

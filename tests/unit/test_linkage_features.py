@@ -17,10 +17,12 @@ from avro.record import Kin, Mention
 from linkage.births import BirthLevel, compare_days, days_of, lunar_readings, written_lunar
 from linkage.errors import WeightsError
 from linkage.features import (
+    INDEXED,
     KIND_MASK,
     TELLING,
     Kind,
     address_tokens,
+    employer_in,
     features_of,
     keys_of,
     numbers_meant,
@@ -121,6 +123,10 @@ def test_what_is_nothing_like_a_number_has_no_corrections() -> None:
         ("王芳", "王丽", NameLevel.GIVEN),
         ("古丽娜尔·买买提", "古丽娜尔", NameLevel.PART),
         ("王小芳", "李大明", NameLevel.DIFFERENT),
+        ("Mikhayla Hannagan", "Mikhvyla Hannagan", NameLevel.HOMOPHONE),
+        ("Jonathan Smith", "Johnatan Smith", NameLevel.PART),
+        ("Anna Li", "Anne Li", NameLevel.HOMOPHONE),
+        ("Ann Leigh", "Any Leigh", NameLevel.PART),
     ],
 )
 def test_names(left: str, right: str, level: NameLevel) -> None:
@@ -219,6 +225,27 @@ def test_documents_are_one_however_they_are_written() -> None:
     assert permit == tokens(Mention("self", other_numbers=("H12345678",)), Kind.DOCUMENT)
     certificate = tokens(Mention("baby", certificate_number="K100000001"), Kind.DOCUMENT)
     assert certificate == tokens(Mention("self", id_number="K100000001"), Kind.DOCUMENT)
+
+
+def test_employers_are_one_whatever_their_legal_form() -> None:
+    assert employer_in("平澜金源教育有限公司") == employer_in("平澜金源教育 公司") == "平澜金源教育"
+    assert employer_in("青禾区第二中学") == "青禾区第二中学"
+    for nobody in ("平澜市个体经营户", "灵活就业人员", "务农", "无", "待业", "公司"):
+        assert employer_in(nobody) == "", nobody
+
+
+def test_a_name_at_an_employer_brings_together_and_neither_does_alone() -> None:
+    one, other, namesake = (
+        set(features_of(Mention("self", name=name, workplace=employer)).tokens)
+        for name, employer in (
+            ("高晨斌", "平澜金源教育有限公司"),
+            ("高晨斌", "平澜金源教育公司"),
+            ("高晨斌", "云州天成农业有限公司"),
+        )
+    )
+    assert {sign & KIND_MASK for sign in one & other} == {Kind.WORKPLACE, Kind.NAME_AND_BIRTH}
+    assert not one & namesake
+    assert Kind.WORKPLACE not in INDEXED
 
 
 def test_generic_values_are_nothing() -> None:
