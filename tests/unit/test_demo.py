@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.feeds import Catalog
 from monitoring.scrape import Counts
 from streams import demo as demonstration
+from streams.cli.app import build
 from streams.cli.demo import DEMO_MARK, Show
 from streams.demo import Plan, Result
 from streams.settings import Settings
@@ -93,3 +95,18 @@ def test_a_folder_of_somebody_else_is_kept(tmp_path: Path, monkeypatch: pytest.M
     Show(Plan(Settings(data=data), 1, 1.0, 1, None), Catalog.load(), keep=False).run()
     assert data.exists()
     assert not (data / DEMO_MARK).exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("file", "file is no folder; name another one with --data"),
+        ("/proc/there", "/proc/there: No such file"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_said_in_one_line(tmp_path: Path, data: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(build(), ["demo", "--data", str(tmp_path / data)])
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
