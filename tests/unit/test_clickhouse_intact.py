@@ -90,6 +90,16 @@ def test_an_insert_without_content_is_not_taken_for_done(
     assert shown(store.readers)[0] == source.expected()[0]
 
 
+def test_a_part_whose_rows_were_deleted_is_whole(tmp_path: Path, source: Source, opened: list[Store]) -> None:
+    (store,) = opened
+    source.change(1, Person("李安", "甲路一号"))
+    store.writer.write(source.batch(source.log))
+    store.side.command(f"ALTER TABLE {TABLE} DELETE WHERE 1 SETTINGS mutations_sync = 2")
+    parts = store.side.rows("SELECT rows FROM system.parts WHERE active AND table = 'police_people_all'")
+    assert parts == [(0,)], "the engine keeps an empty part"
+    assert store.upkeep.condition().hollow == ()
+
+
 def test_what_a_merge_without_content_was_made_from_comes_back(
     tmp_path: Path, source: Source, opened: list[Store]
 ) -> None:
