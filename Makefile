@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 # Debian packages that tests need beyond wheels; `make test` installs them where it may: the MariaDB server,
 # Prometheus with its Alertmanager and promtool, a browser with a Chinese font.
 SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromium fonts-wqy-microhei
+# Where this is set (many container images do), each process would compile the same thousand modules again: a command
+# takes twice as long, and the tests start hundreds of them. Empty means not set.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-parts bench-freshness clean system-packages
@@ -20,8 +23,9 @@ setup: $(VENV)/.ready ## Install wheels, jars and start-up caches into .venv: 2 
 demo: $(VENV)/.ready ## Run the whole hub here and watch it; Ctrl-C ends it
 	@$(BIN)/renkou demo $(ARGS)
 
-test: $(VENV)/.ready system-packages lint ## Run linter, type checker and all tests, the real stack included
-	@$(BIN)/python -m pytest -m 'not long' -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+test: ## Run linter, type checker and all tests, the real stack included
+	@$(MAKE) --no-print-directory --jobs=2 system-packages lint
+	@$(BIN)/python -m pytest -m 'not long' -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.ready ## Run linter, formatter's check and type checker
 	@$(BIN)/ruff check .
@@ -79,8 +83,8 @@ clean: ## Remove .venv, the data folder and caches
 # The stamps are newer than what they depend on, so make knows when to do it again.
 # The start-up caches depend on how the Java programs are started, and on the linker's compiled code.
 STARTS := $(addprefix connectors/stack/,jars.lock aot.py training.py java.py kafka.py registry.py connect.py)
-$(VENV)/.ready: $(VENV)/.wheels $(STARTS) linkage/survivorship.py linkage/native.py
-	@$(BIN)/python -c 'from linkage.golden import GoldenRecords; GoldenRecords().prepare()'
+$(VENV)/.ready: $(VENV)/.wheels $(STARTS) linkage/survivorship.py linkage/kernel.py linkage/native.py
+	@$(BIN)/python -m linkage.prepare
 	@$(BIN)/python -m connectors.stack.fetch
 	@touch $@
 

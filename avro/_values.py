@@ -11,7 +11,7 @@ _CHUNK: Final = 14
 CHUNKS: Final = 1 << _CHUNK
 """Variable-length numbers are put together two bytes at a time, from tables of 2 x 0.8 MB."""
 
-_MORE: Final = tuple([bytes((n & 127 | 128, n >> 7 | 128)) for n in range(CHUNKS)])
+MORE: Final = tuple([bytes((n & 127 | 128, n >> 7 | 128)) for n in range(CHUNKS)])
 LAST: Final = tuple([bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(CHUNKS)])
 
 PREFIX_LIMIT: Final = 4096
@@ -24,12 +24,23 @@ def varint(number: int) -> bytes:
     """Return a number from 0 to 2**64 - 1 in Avro's variable-length form."""
     if number < CHUNKS:
         return LAST[number]
-    data = _MORE[number & CHUNKS - 1]
+    data = MORE[number & CHUNKS - 1]
     number >>= _CHUNK
     while number >= CHUNKS:
-        data += _MORE[number & CHUNKS - 1]
+        data += MORE[number & CHUNKS - 1]
         number >>= _CHUNK
     return data + LAST[number]
+
+
+class High(dict[int, bytes]):
+    """What follows the first four bytes of a longer number, remembered by its value, up to a bound: times of the same
+    minutes have it in common."""
+
+    def __missing__(self, number: int) -> bytes:
+        if len(self) >= CHUNKS:
+            self.clear()
+        data = self[number] = varint(number)
+        return data
 
 
 @cache

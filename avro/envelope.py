@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, Literal, cast
 
 import msgspec
+from msgspec.structs import astuple
 
 from avro.change import Change, Op, RawEvent
 from avro.debezium_keys import NEW_KEY_HEADER, OLD_KEY_HEADER, header_key, key_text
@@ -32,7 +33,7 @@ MICROSECONDS_PER_MILLISECOND: Final = 1000
 
 _OPS: Final = {str(op): op for op in Op}
 _ROW_OPS: Final = {str(op): op for op in (Op.READ, Op.CREATE, Op.UPDATE)}
-_KEY_HEADERS: Final = frozenset((OLD_KEY_HEADER, NEW_KEY_HEADER))
+KEY_HEADERS: Final = frozenset((OLD_KEY_HEADER, NEW_KEY_HEADER))
 
 # By position: a struct's keyword arguments cost twice as much.
 _change_of: Final = cast(Callable[..., Change], Change)
@@ -40,6 +41,9 @@ _NO_SOURCE: Final = Source()
 
 Origin = tuple[str, str, str]
 """Department, schema and table of a change."""
+
+UsualRow = tuple[msgspec.Struct, Op, str, int, int, int, str | None]
+"""A usual row: of its feed's shape; op, key, version, source time, captured time; the marker of its snapshot."""
 
 _TRANSACTION_STATUS: Final = frozenset(("BEGIN", "END"))
 
@@ -100,6 +104,36 @@ class EnvelopeDecoder:
         values = self._wire.document(event.value)
         return _time(values.get("ts_us"), values.get("ts_ms"), "heartbeat")
 
+    def usual(
+        self, key: bytes, value: bytes, shape: RowShape, origin: Origin, generation: int, kind: str
+    ) -> UsualRow | None:
+        """Return a usual row of a feed: of the shape, with all its columns, under the key that it had, from the
+        ``origin`` as a source block names it. None for any other event, also for one that cannot be read: `decode` says
+        what is wrong with it.
+
+        The caller makes sure that no header says that the key changed.
+        """
+        envelope = shape.envelope(value)
+        if envelope is None:
+            return None
+        source = envelope.source
+        row = envelope.after
+        op = _ROW_OPS.get(envelope.op)
+        source_time, captured_time = source.ts_us, envelope.ts_us
+        if row is None or op is None or source_time is None or captured_time is None:
+            return None
+        schema = source.schema or (source.db if kind == "mariadb" else None)
+        if (source.name, schema, source.table) != origin or self._unavailable.is_in(astuple(row)):
+            return None
+        text = shape.key_text(key)
+        if text is None:
+            return None
+        try:
+            version = _version(source, op, generation, kind)
+        except DecodeError:
+            return None
+        return row, op, text, version, source_time, captured_time, source.snapshot
+
     def _shaped(self, event: RawEvent, shape: RowShape, generation: int, kind: str) -> Change | None:
         """Return the change of a usual row: of the shape, with all its columns, under the key that it had. None for
         any other event."""
@@ -107,9 +141,9 @@ class EnvelopeDecoder:
         if envelope is None or event.key is None:
             return None
         op, row, key = _ROW_OPS.get(envelope.op), envelope.after, shape.key_text(event.key)
-        if op is None or row is None or key is None or self._unavailable.is_in(shape.values(row)):
+        if op is None or row is None or key is None or self._unavailable.is_in(astuple(row)):
             return None
-        if event.headers and not _KEY_HEADERS.isdisjoint([name for name, _ in event.headers]):
+        if event.headers and not KEY_HEADERS.isdisjoint([name for name, _ in event.headers]):
             return None
         source = envelope.source
         return _whole(event, envelope, source, _origin(source, kind), op, key, generation, kind, row=row)

@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import astuple
 
-from avro.debezium_wire import Source
+from avro import debezium_wire
+from avro._source import Source
 
 MOST_BESIDE: Final = 256
 """Columns beside the named ones that a shape is widened by. A table has 1,600 at most; what invents a new name for
@@ -24,7 +25,7 @@ _WRAPPED: Final = b'{"schema"'
 
 # Types whose values JSON tells apart. Numbers with a fraction are also written as whole ones, and what is nested is the
 # rule's to look at: whoever reads such a column looks at its type.
-_STRICT: Final = frozenset((str, int, bool))
+STRICT: Final = frozenset((str, int, bool))
 
 _NAMEABLE: Final = re.compile(r'[^"\\\x00-\x1f]*').fullmatch
 """Names that a field of a struct can have: those that JSON writes as they are. Rows with a column of another name are
@@ -37,7 +38,7 @@ class RowEnvelope(msgspec.Struct, gc=False):
     """What a change of a row has beside the row before it, which nobody reads. ``after`` is a struct of the shape."""
 
     op: str
-    source: Source
+    source: debezium_wire.Source
     after: Any
     ts_us: int | None = None
     ts_ms: int | None = None
@@ -65,13 +66,17 @@ class RowShape:
     def _make(self) -> type[msgspec.Struct]:
         names = {f"c{number}": column for number, column in enumerate(self._columns)}
         fields: list[Any] = [
-            (name, takes | None if takes in _STRICT else Any)
+            (name, takes | None if takes in STRICT else Any)
             for name, takes in zip(names, self._columns.values(), strict=True)
         ]
         for number, column in enumerate(self._beside):
             names[f"x{number}"] = column
             fields.append((f"x{number}", Any, msgspec.UNSET))
-        self._extra = tuple(f"x{number}" for number in range(len(self._beside)))
+        extra = Source({"UNSET": msgspec.UNSET})
+        with extra.block("def clear(row):"):
+            for number in range(len(self._beside)):
+                extra.add(f"row.x{number} = UNSET")
+        self._clear = extra.compile("extra columns", "clear") if self._beside else None
         struct = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
         envelope = msgspec.defstruct("Envelope", [("after", struct | None)], bases=(RowEnvelope,), gc=False)
         self._plain: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
@@ -96,9 +101,8 @@ class RowShape:
             )
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if self._extra and found.after is not None:
-            for name in self._extra:
-                setattr(found.after, name, msgspec.UNSET)
+        if self._clear is not None and found.after is not None:
+            self._clear(found.after)
         return found
 
     def row(self, columns: Mapping[str, Any]) -> msgspec.Struct | None:
@@ -107,14 +111,13 @@ class RowShape:
             row: msgspec.Struct = msgspec.convert(columns, self.struct)
         except msgspec.ValidationError:
             return None
-        for name in self._extra:
-            setattr(row, name, msgspec.UNSET)
+        if self._clear is not None:
+            self._clear(row)
         return row
 
     def values(self, row: msgspec.Struct) -> tuple[Any, ...]:
         """Return the values of a row's named columns."""
-        values = astuple(row)
-        return values[: len(self._columns)] if self._extra else values
+        return astuple(row)[: len(self._columns)]
 
     def columns(self, row: msgspec.Struct) -> dict[str, Any]:
         """Return the named columns of a row."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from linkage.compare import Scorer
-from linkage.graph import Node, kin_tokens
+from linkage.node import Node, kin_tokens
 from linkage.weights import UNIT
 
 MARGIN: Final = 2 * UNIT
@@ -23,7 +23,10 @@ MARGIN: Final = 2 * UNIT
 _first: Final = itemgetter(0)
 
 
-def partition(component: Sequence[Node], scorer: Scorer) -> list[list[Node]]:
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def partition(component: Sequence[AnyNode], scorer: Scorer) -> list[list[AnyNode]]:
     """Return the component's nodes, person by person."""
     if len(component) == 1 or _is_whole(component, scorer):
         return [list(component)]
@@ -60,19 +63,19 @@ def _is_whole(component: Sequence[Node], scorer: Scorer) -> bool:
     return len(reached) + bare == len(members)
 
 
-class _Cut:
+class _Cut(Generic[AnyNode]):
     """The work on one component."""
 
-    def __init__(self, component: Sequence[Node], scorer: Scorer) -> None:
+    def __init__(self, component: Sequence[AnyNode], scorer: Scorer) -> None:
         self._nodes = sorted(component, key=lambda node: node.order)
         self._scorer = scorer
-        self._place = {node: place for place, node in enumerate(self._nodes)}
+        self._place: dict[Node, int] = {node: place for place, node in enumerate(self._nodes)}
         self._group = list(range(len(self._nodes)))
         self._members = {place: [place] for place in self._group}
         self._own = ["" if _is_disputed(node) else node.core.number for node in self._nodes]
         self._numbers = [{number} - {""} for number in self._own]
 
-    def groups(self) -> list[list[Node]]:
+    def groups(self) -> list[list[AnyNode]]:
         """Return the groups, the members of each in order."""
         links: list[tuple[int, int, int]] = []
         bare: list[tuple[int, int, int]] = []

@@ -9,14 +9,14 @@ One function makes the engine's score and, when it is asked to tell, the list th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final, NamedTuple
 
 from linkage.births import BirthLevel, compare_days, day_of
 from linkage.features import KIND_MASK, PLACES, Kind
-from linkage.graph import Node
 from linkage.id_number import distance
 from linkage.names import NameComparer, NameLevel
+from linkage.node import Node
 from linkage.weights import APART, Weight, Weights
 
 _REGION_AND_BIRTH: Final = 14
@@ -64,7 +64,7 @@ class Scorer:
     """Scores pairs by one table of weights. ``hot`` are the tokens that prove nothing, because too many have
     them."""
 
-    def __init__(self, weights: Weights, hot: Collection[int]) -> None:
+    def __init__(self, weights: Weights, hot: Container[int]) -> None:
         """Raises WeightsError when the table lacks a weight."""
         self.weights = weights
         self.link = weights["threshold.link"].stranger

@@ -25,8 +25,10 @@ from linkage.errors import LinkerClosedError, OffsetError, StateLockedError, Sta
 from linkage.ids import KnownIds
 from linkage.log import AuthorityChange, WriteAheadLog, batch_of, damaged, entries_of, read_frames
 from linkage.outputs import Output
+from linkage.prepare import prepare
 from linkage.snapshot import preamble, read_preamble, read_state, write_state
 from linkage.state import Authority, LinkState, check_authority
+from linkage.values import Values
 
 SNAPSHOT_ENTRIES: Final = 100_000
 """Log entries after which a snapshot is due. Replaying 130,000 took 18 s on a busy machine with two cores, so this
@@ -73,6 +75,7 @@ class DurableLinker:
         self._snapshot_entries = snapshot_entries
         self._snapshot_bytes = snapshot_bytes
         self._engine: Engine | None = None
+        self._values: Values | None = None
         self._log: WriteAheadLog | None = None
         self._lock: int | None = None
         self._number = 0
@@ -109,8 +112,9 @@ class DurableLinker:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
+            self._values = Values(self.folder)
             recovered = self._recover()
-            self.engine.state.golden.prepare()
+            prepare()
         except OSError as error:
             self.close()
             raise StateWriteError(
@@ -136,6 +140,7 @@ class DurableLinker:
         if not fresh:
             return []
         frame = batch_of(self._published, fresh)
+        self._make_room()
         try:
             log.append(frame)
             outputs = engine.apply(fresh)
@@ -194,9 +199,11 @@ class DurableLinker:
         `open`."""
         if self._log is not None:
             self._log.close()
+        if self._values is not None:
+            self._values.close()
         if self._lock is not None:
             os.close(self._lock)
-        self._engine = self._log = self._lock = None
+        self._engine = self._log = self._lock = self._values = None
         self._unpublished = []
         self._failed = False
 
@@ -207,6 +214,16 @@ class DurableLinker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _make_room(self) -> None:
+        assert self._values is not None
+        try:
+            self._values.make_room(0)
+        except OSError as error:
+            raise StateWriteError(
+                f"{self.folder}: the disk has no room for what mentions say: {error.strerror}; "
+                "make room or mend the disk, then it is tried again"
+            ) from error
 
     def _usable(self) -> tuple[Engine, WriteAheadLog]:
         if self._failed:
@@ -233,7 +250,7 @@ class DurableLinker:
             return []
         self._number = max(numbers)
         path = self.folder / f"snapshot-{self._number:08}"
-        state = read_state(path, path.read_bytes(), self.epoch)
+        state = read_state(path, path.read_bytes(), self.epoch, self._values)
         self._published = state.offset
         self._entries = 0
         self._engine = Engine(self.epoch, state.authority, state)
@@ -280,7 +297,7 @@ class DurableLinker:
             position, _ = read_preamble(path, data, "log", self.epoch)
             if position < len(data):
                 raise damaged(path)
-        state = LinkState(self._authority)
+        state = LinkState(self._authority, values=self._values)
         known = self._known()
         if known is not None:
             state.take_over(known)

@@ -45,6 +45,7 @@ from linkage.state import (
     find_mention,
     merge_unchanged,
     pack,
+    unpack,
 )
 from linkage.weights import Weights
 
@@ -93,7 +94,7 @@ class Engine:
     @property
     def hot_keys(self) -> int:
         """Numbers, telephones, addresses … that so many different people have that they prove nothing."""
-        return len(self.state.graph.hot) + len(self.state.graph.hot_numbers)
+        return self.state.graph.hot_count
 
     def check_order(self, entries: Sequence[LogEntry]) -> None:
         """Raise OffsetError unless the offsets rise from where the state ends. Gaps are fine: the log is
@@ -253,7 +254,7 @@ class Engine:
         for feed in state.feeds.values():
             for row in feed.rows.values():
                 for mention in row.mentions:
-                    state.add(mention, mention.features(state.generic))
+                    state.add(mention, state.features_of(mention))
                     step.join(mention)
         return Outcome.APPLIED
 
@@ -265,11 +266,11 @@ class Engine:
             mention = self.state.at(place)
             if mention is None:
                 continue
-            if mention.node.decided and book.binds(place):
+            if graph.is_decided(mention.node) and book.binds(place):
                 graph.touch(mention.node)
                 step.leave(mention.node)
                 continue
-            features = mention.features(self.state.generic)
+            features = self.state.features_of(mention)
             graph.remove(mention, mention.node, features)
             step.leave(mention.node)
             self.state.add(mention, features)
@@ -298,6 +299,8 @@ class Engine:
         former = row.key
         row.key = key
         row.feed.rows[key] = row
+        for mention in row.mentions:
+            self.state.say(mention, self.state.values.said(mention.value))
         self._rename(step, row.feed, former, key)
 
     def _merge(self, step: Step, row: RowState, record: Record) -> None:
@@ -309,7 +312,8 @@ class Engine:
             if stored is None:
                 if mention.unchanged:
                     mention = msgspec.structs.replace(mention, unchanged=())
-                stored = MentionState(row, intern(mention.role), mention.ordinal, 0, pack(mention), invalid)
+                stored = MentionState(row, intern(mention.role), mention.ordinal, 0, 0, invalid)
+                self.state.say(stored, pack(mention))
                 stored.serial = self._serial(stored)
                 self.state.mention_count += 1
                 self.state.add(stored, features_of(mention, invalid, self.state.generic))
@@ -319,7 +323,7 @@ class Engine:
                 if mention.unchanged:
                     if ID_NUMBER in mention.unchanged:
                         invalid = stored.invalid
-                    mention = merge_unchanged(mention, stored.read())
+                    mention = merge_unchanged(mention, self.state.read(stored))
                 self._change(step, stored, mention, invalid)
             kept.append(stored)
         if len(kept) < len(row.mentions):
@@ -340,29 +344,33 @@ class Engine:
         return state.next_serial - 1
 
     def _change(self, step: Step, stored: MentionState, mention: Mention, invalid: str) -> None:
-        packed = pack(mention)
-        if packed != stored.packed or invalid != stored.invalid:
-            said = stored.read()
+        state = self.state
+        packed, before_packed = pack(mention), state.values.said(stored.value)
+        if packed != before_packed or invalid != stored.invalid:
+            said = unpack(before_packed)
             if invalid == stored.invalid and what_tells(mention) == what_tells(said):
-                stored.packed = packed
+                state.say(stored, packed)
                 step.renew(stored)
                 return
-            graph, node = self.state.graph, stored.node
-            before = features_of(said, stored.invalid, self.state.generic)
-            stored.packed, stored.invalid = packed, invalid
-            after = features_of(mention, invalid, self.state.generic)
+            graph, node = state.graph, stored.node
+            before = features_of(said, stored.invalid, state.generic)
+            state.say(stored, packed)
+            stored.invalid = invalid
+            after = features_of(mention, invalid, state.generic)
             if after.core == before.core:
                 if after.tokens != before.tokens:
                     graph.change_tokens(node, before.tokens, after.tokens)
             else:
+                alone = graph.is_decided(node)
                 graph.remove(stored, node, before)
                 step.leave(node)
-                stored.node = graph.add(stored, after, alone=node.decided)
+                stored.node = graph.add(stored, after, alone=alone)
                 step.join(stored)
         step.renew(stored)
 
     def _remove(self, step: Step, mention: MentionState) -> None:
-        self.state.graph.remove(mention, mention.node, mention.features(self.state.generic))
+        self.state.graph.remove(mention, mention.node, self.state.features_of(mention))
+        self.state.values.free(mention.value)
         self.state.mention_count -= 1
         self.state.anchored.discard(mention.serial)
         step.vacate(mention)

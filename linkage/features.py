@@ -1,7 +1,7 @@
 """What linking looks at in a mention: its core (who it says it is) and tokens (where else the person shows).
 
 The core is compared element by element. A token stands for one value that two mentions can share, such as a
-telephone or a mother's number: 59 bits of a hash and 5 bits that say of what kind. Both are functions of the
+telephone or a mother's number: 58 bits of a hash and 5 bits that say of what kind. Both are functions of the
 mention alone.
 
 A number is the mention's own when it is valid (GB 11643) and nothing in the record contradicts it. One whose
@@ -12,7 +12,7 @@ it is borrowed. A number that the record itself gives to a relative is no number
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
 from operator import attrgetter
@@ -50,9 +50,12 @@ class Kind(IntEnum):
     WORKPLACE = 16
     NAME_AND_BIRTH = 17
     NAMESAKE = 18
+    NUMBER = 19
+    """A number that is meant: of nodes (`linkage.graph`), not of mentions."""
 
 
 KIND_MASK: Final = 31
+_HASH_MASK: Final = (1 << 63) - 1 - KIND_MASK
 INDEXED: Final = frozenset(map(int, Kind)) - {
     Kind.BUILDING,
     Kind.PARENT_NAME,
@@ -68,7 +71,12 @@ PLACES: Final = (Kind.ADDRESS, Kind.BUILDING, Kind.STREET, Kind.TOWN)
 """Kinds of which each holds the one before it, as a street its buildings: the first that two share counts, alone."""
 
 _GENERIC: Final = default_generic()
+# A member of an enumeration costs a look-up each time.
 _PARENT_NAME: Final = int(Kind.PARENT_NAME)
+_TIE: Final = int(Kind.TIE)
+_HOUSEHOLD: Final = int(Kind.HOUSEHOLD)
+_NAME_AND_BIRTH: Final = int(Kind.NAME_AND_BIRTH)
+_NAMESAKE: Final = int(Kind.NAMESAKE)
 _WITH_NAME: Final = frozenset(
     map(int, (Kind.BUILDING, Kind.TOWN, Kind.WORKPLACE, Kind.PARENT_NAME, Kind.SPOUSE_NAME, Kind.NEAR_NAME))
 )
@@ -82,7 +90,7 @@ _PARENT_AGE: Final = 14 * 365
 _SHORTEST_DOCUMENT: Final = 5
 _SHORTEST_PHONE: Final = 7
 _PERMIT: Final = re.compile(r"([HM][0-9]{8})[0-9]{2}")
-_NUMBERS: Final = {
+_NUMBERS: Final[dict[Relation, Kind]] = {
     Relation.MOTHER: Kind.PARENT_NUMBER,
     Relation.FATHER: Kind.PARENT_NUMBER,
     Relation.GUARDIAN: Kind.PARENT_NUMBER,
@@ -93,6 +101,12 @@ _NAMES: Final = {
     Kind.PARENT_NUMBER: Kind.PARENT_NAME,
     Kind.SPOUSE_NUMBER: Kind.SPOUSE_NAME,
 }
+_NEAR: Final = int(Kind.NEAR_NUMBER), Kind.NEAR_NAME
+_KINDS: Final = {
+    str(relation): (int(kind), _NAMES.get(kind, Kind.NEAR_NAME)) for relation, kind in _NUMBERS.items()
+}
+"""Kinds of the number and of the name that a record gives to a relative; all others are `_NEAR`."""
+_NOBODY: Final[frozenset[str]] = frozenset()
 _COMPANY: Final = re.compile(r"(?:有限责任|股份有限|有限)?公司$")
 _NO_EMPLOYER: Final = re.compile(
     r"(?:个体(?:户|经营户?|工商户)?|灵活就业(?:人员)?|自由职业者?|自主(?:经营|就业)|务农|在家|退休|[无待失]业|无)$"
@@ -160,9 +174,12 @@ TELLING: Final = (
 what_tells: Final[Callable[[Mention], tuple[object, ...]]] = attrgetter(*TELLING)
 
 
+_digest: Final = xxhash.xxh3_64_intdigest
+
+
 def token(kind: Kind, text: str) -> int:
-    """Return the token of a value: the same in every process."""
-    return xxhash.xxh3_64_intdigest(text) & ~KIND_MASK | kind
+    """Return the token of a value, below 2**63: the same in every process."""
+    return _digest(text) & _HASH_MASK | kind
 
 
 def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _GENERIC) -> Features:
@@ -172,8 +189,9 @@ def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _G
     """
     if invalid and generic.has("id_number", invalid):
         invalid = ""
-    tokens: dict[int, None] = {}
-    kin_numbers = _add_kin(mention, tokens, generic)
+    tokens: list[int] = []
+    named: list[int] = []
+    kin_numbers = _add_kin(mention, tokens, named, generic) if mention.kin else _NOBODY
     birth, month, lunar = _birth(mention, generic)
     number, document = _number(mention, generic)
     doubtful = ""
@@ -184,13 +202,74 @@ def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _G
         elif conflict:
             doubtful, number = number, ""
             _add_parent(doubtful, birth, tokens)
-    mothers = invalid[:LENGTH] if len(invalid) == LENGTH + 1 else ""
-    if is_valid_id_number(mothers) and (birth is None or _contradicts(mothers, birth)):
-        # Newborns are insured under the mother's number and a digit; so are their brothers and sisters after them.
-        tokens[token(Kind.PARENT_NUMBER, mothers)] = None
-        tokens[token(Kind.NEAR_NUMBER, invalid)] = None
-        invalid = ""
-    earlier = []
+    if len(invalid) == LENGTH + 1:
+        mothers = invalid[:LENGTH]
+        if is_valid_id_number(mothers) and (birth is None or _contradicts(mothers, birth)):
+            # Newborns are insured under the mother's number and a digit; so are their brothers and sisters after them.
+            tokens.append(token(Kind.PARENT_NUMBER, mothers))
+            tokens.append(token(Kind.NEAR_NUMBER, invalid))
+            invalid = ""
+    earlier: tuple[str, ...] = ()
+    if mention.other_numbers:
+        earlier = _add_other_numbers(mention, number, tokens, generic)
+    if document:
+        _add_document(document, tokens)
+    certificate = mention.certificate_number or ""
+    if certificate:
+        _add_document(certificate, tokens)
+    for tie in mention.ties:
+        tokens.append(_digest(tie) & _HASH_MASK | _TIE)
+    if mention.phone is not None:
+        _add_phone(Kind.PHONE, mention.phone, tokens, generic)
+    for address in (mention.hukou_address, mention.residence_address):
+        if address is not None:
+            signs, narrow = _address(address)
+            tokens += signs
+            named += narrow
+    if mention.workplace is not None:
+        employer = employer_in(mention.workplace)
+        if employer:
+            named.append(token(Kind.WORKPLACE, employer))
+            tokens.append(named[-1])
+    if mention.household is not None:
+        tokens.append(_digest(mention.household) & _HASH_MASK | _HOUSEHOLD)
+    names = _names(mention, generic)
+    if named:
+        known = month
+        if not known and number:
+            day = day_of(date_in(number))
+            known = day.year * 100 + day.month
+        if known:
+            for sign in named:
+                if sign & KIND_MASK == _PARENT_NAME:
+                    tokens.append(_digest(f"p{sign}{known}") & _HASH_MASK | _NAME_AND_BIRTH)
+        if names:
+            # A name is too little to bring two together, and so is a town, an employer or somebody's name; both are
+            # enough.
+            whole = _sounds(names[0])[2]
+            for sign in named:
+                tokens.append(_digest(f"n{whole}{sign}") & _HASH_MASK | _NAME_AND_BIRTH)
+    core = Core(
+        number,
+        doubtful,
+        "" if number or doubtful else invalid,
+        earlier,
+        names,
+        birth,
+        month,
+        lunar,
+        mention.sex if mention.sex in ("1", "2") else "",
+        mention.birth_order or 0,
+        certificate,
+    )
+    return Features(core, tuple(dict.fromkeys(tokens)))
+
+
+def _add_other_numbers(
+    mention: Mention, number: str, tokens: list[int], generic: GenericValues
+) -> tuple[str, ...]:
+    """Return the valid ones of the person's other numbers, in order; add the rest as documents."""
+    earlier: list[str] = []
     for other in mention.other_numbers:
         if generic.has("id_number", other):
             continue
@@ -199,52 +278,7 @@ def features_of(mention: Mention, invalid: str = "", generic: GenericValues = _G
                 earlier.append(other)
         else:
             _add_document(other, tokens)
-    if document:
-        _add_document(document, tokens)
-    certificate = mention.certificate_number or ""
-    if certificate:
-        _add_document(certificate, tokens)
-    for tie in mention.ties:
-        tokens[token(Kind.TIE, tie)] = None
-    _add_phone(Kind.PHONE, mention.phone, tokens, generic)
-    for address in (mention.hukou_address, mention.residence_address):
-        if address is not None:
-            for sign in address_tokens(address):
-                tokens[sign] = None
-    if mention.workplace is not None:
-        employer = employer_in(mention.workplace)
-        if employer:
-            tokens[token(Kind.WORKPLACE, employer)] = None
-    if mention.household is not None:
-        tokens[token(Kind.HOUSEHOLD, mention.household)] = None
-    known = month
-    if not known and number:
-        day = day_of(date_in(number))
-        known = day.year * 100 + day.month
-    kinds = {sign & KIND_MASK for sign in tokens}
-    if known and _PARENT_NAME in kinds:
-        for sign in [sign for sign in tokens if sign & KIND_MASK == _PARENT_NAME]:
-            tokens[token(Kind.NAME_AND_BIRTH, f"p{sign}{known}")] = None
-    names = _names(mention, generic)
-    if names and not _WITH_NAME.isdisjoint(kinds):
-        # A name is too little to bring two together, and so is a town, an employer or somebody's name; both are enough.
-        whole = _sounds(names[0])[2]
-        for sign in [sign for sign in tokens if sign & KIND_MASK in _WITH_NAME]:
-            tokens[token(Kind.NAME_AND_BIRTH, f"n{whole}{sign}")] = None
-    core = Core(
-        number=number,
-        doubtful=doubtful,
-        invalid="" if number or doubtful else invalid,
-        earlier=tuple(sorted(earlier)),
-        names=names,
-        birth=birth,
-        month=month,
-        lunar=lunar,
-        sex=mention.sex if mention.sex in ("1", "2") else "",
-        order=mention.birth_order or 0,
-        certificate=certificate,
-    )
-    return Features(core, tuple(tokens))
+    return tuple(sorted(earlier))
 
 
 def _number(mention: Mention, generic: GenericValues) -> tuple[str, str]:
@@ -291,21 +325,24 @@ def _is_telling(name: str, generic: GenericValues) -> bool:
     return not generic.has("name", name) and is_readable(name_key(name))
 
 
-def _add_kin(mention: Mention, tokens: dict[int, None], generic: GenericValues) -> set[str]:
-    """Add what is told of others; return their ID numbers."""
+def _add_kin(
+    mention: Mention, tokens: list[int], named: list[int], generic: GenericValues
+) -> set[str] | frozenset[str]:
+    """Add what is told of others, to ``named`` as well where it brings together with the name; return their ID
+    numbers."""
     numbers: set[str] = set()
     for other in mention.kin:
-        kind = _NUMBERS.get(Relation(other.relation), Kind.NEAR_NUMBER)
-        if (
-            other.id_number is not None
-            and len(other.id_number) >= _SHORTEST_DOCUMENT
-            and not generic.has("id_number", other.id_number)
-        ):
-            tokens[token(kind, other.id_number)] = None
-            numbers.add(other.id_number)
+        kind, kind_of_name = _KINDS.get(other.relation, _NEAR)
+        number = other.id_number
+        if number is not None and len(number) >= _SHORTEST_DOCUMENT and not generic.has("id_number", number):
+            tokens.append(_digest(number) & _HASH_MASK | kind)
+            numbers.add(number)
         if other.name and not generic.has("name", other.name):
-            tokens[name_token(_NAMES.get(kind, Kind.NEAR_NAME), other.name)] = None
-        _add_phone(Kind.NEAR_PHONE, other.phone, tokens, generic)
+            sign = name_token(kind_of_name, other.name)
+            tokens.append(sign)
+            named.append(sign)
+        if other.phone is not None:
+            _add_phone(Kind.NEAR_PHONE, other.phone, tokens, generic)
     return numbers
 
 
@@ -315,24 +352,30 @@ def name_token(kind: Kind, name: str) -> int:
     return token(kind, name_key(name).pinyin or name)
 
 
-def _add_parent(number: str, birth: int | None, tokens: dict[int, None]) -> None:
+def _add_parent(number: str, birth: int | None, tokens: list[int]) -> None:
     if birth is not None and birth - date_in(number) > _PARENT_AGE:
-        tokens[token(Kind.PARENT_NUMBER, number)] = None
+        tokens.append(token(Kind.PARENT_NUMBER, number))
 
 
-def _add_document(number: str, tokens: dict[int, None]) -> None:
+def _add_document(number: str, tokens: list[int]) -> None:
     folded = "".join(filter(str.isalnum, number.upper()))
     if len(folded) >= _SHORTEST_DOCUMENT:
         permit = _PERMIT.fullmatch(folded)
-        tokens[token(Kind.DOCUMENT, permit[1] if permit else folded)] = None
+        tokens.append(token(Kind.DOCUMENT, permit[1] if permit else folded))
 
 
-def _add_phone(kind: Kind, phone: str | None, tokens: dict[int, None], generic: GenericValues) -> None:
-    if phone is not None and len(phone) >= _SHORTEST_PHONE and not generic.has("phone", phone):
-        tokens[token(kind, phone)] = None
+def _add_phone(kind: Kind, phone: str, tokens: list[int], generic: GenericValues) -> None:
+    if len(phone) >= _SHORTEST_PHONE and not generic.has("phone", phone):
+        tokens.append(token(kind, phone))
 
 
 @lru_cache(_CACHE)
+def _address(address: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the tokens of an address, and those of them that bring together with the name."""
+    tokens = address_tokens(address)
+    return tokens, tuple([sign for sign in tokens if sign & KIND_MASK in _WITH_NAME])
+
+
 def address_tokens(address: str) -> tuple[int, ...]:
     """Return the tokens of an address: all of it, down to its first number, its street or village, its town.
 
@@ -371,27 +414,30 @@ def keys_of(core: Core, *, wide: bool) -> set[int]:
     ``wide`` adds dates with month and day exchanged and both readings of a lunar date: for mentions without a
     number, of which few would be found otherwise.
     """
-    keys: set[int] = set()
-    birth = core.birth
-    if birth is None and core.number:
-        birth = date_in(core.number)
-    month = core.month
+    number, names = core.number, core.names
+    if not names:
+        return set()
+    birth, month = core.birth, core.month
+    in_number = date_in(number) if number else None
+    if birth is None:
+        birth = in_number
     if birth is not None and not month:
         day = day_of(birth)
         month = day.year * 100 + day.month
-    days: Iterable[int] = () if birth is None else (birth,)
-    if wide and birth is not None:
-        days = _readings(birth, core.lunar)
-    if core.number and core.names:
-        for one in {birth, date_in(core.number)}:
-            keys.add(token(Kind.NAMESAKE, f"{name_key(core.names[0]).folded}{one}"))
-    for name in core.names:
+    texts: list[str] = []
+    for name in names:
         first, rest, whole = _sounds(name)
-        for one in days:
-            keys.add(token(Kind.NAME_AND_BIRTH, f"f{first}{one}"))
-            keys.add(token(Kind.NAME_AND_BIRTH, f"r{rest}{one}"))
+        if birth is not None:
+            for one in _readings(birth, core.lunar) if wide else (birth,):
+                texts.append(f"f{first}{one}")
+                texts.append(f"r{rest}{one}")
         if month:
-            keys.add(token(Kind.NAME_AND_BIRTH, f"w{whole}{month}"))
+            texts.append(f"w{whole}{month}")
+    keys = {_digest(text) & _HASH_MASK | _NAME_AND_BIRTH for text in texts}
+    if number:
+        folded = name_key(names[0]).folded
+        for one in (birth,) if birth == in_number else (birth, in_number):
+            keys.add(_digest(f"{folded}{one}") & _HASH_MASK | _NAMESAKE)
     return keys
 
 
@@ -411,7 +457,6 @@ def _sounds(name: str) -> tuple[str, str, str]:
     return "".join(sounds[:cut]), "".join(sounds[cut:]), "".join(sorted(sounds))
 
 
-@lru_cache(_CACHE)
 def numbers_meant(core: Core) -> tuple[str, ...]:
     """Return the numbers under which a core is found: its own, the doubtful, earlier ones, and what an invalid
     one can have been."""

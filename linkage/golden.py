@@ -16,7 +16,7 @@ the other feeds that have the same value, and those that have another, the value
 its records differ.
 
 A record follows from the person's live mentions alone and is made anew whenever one of them changes: the work is done
-by compiled code (`linkage.survivorship`) on the packed mentions.
+by compiled code (`linkage.survivorship`) on what the mentions say, where it lies (`linkage.values`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ import numpy.typing as npt
 import xxhash
 
 from avro.record import PERSON_ELEMENTS
-from linkage.outputs import Values
+from linkage import outputs
+from linkage.values import Values
 
 if TYPE_CHECKING:
     from linkage.state import MentionState, Origin
@@ -41,19 +42,20 @@ _OPENINGS: Final = [f'"{element}":'.encode() for element in PERSON_ELEMENTS]
 _ROOM: Final = 1 << 14
 """Bytes that most golden records fit in; more are made when one does not."""
 
-_decode: Final = msgspec.msgpack.Decoder(tuple[Values, str, int]).decode
+_decode: Final = msgspec.msgpack.Decoder(tuple[outputs.Values, str, int]).decode
 
 
 class GoldenRecords:
     """Makes golden records. ``register`` tells it the feeds; the authority for their values is in these."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Values) -> None:
+        """``values`` has what mentions say."""
         # Loads the compiler: only where records are made.
         from linkage.survivorship import survive
 
         self._survive = survive
+        self._values = values
         self._out = np.empty(_ROOM, np.uint8)
-        self._feeds: dict[str, int] = {}
         self._ranks: npt.NDArray[np.int64]
         self._texts: npt.NDArray[np.uint8]
         self._ends: npt.NDArray[np.int64]
@@ -63,12 +65,13 @@ class GoldenRecords:
         nothing = np.frombuffer(b"\0" * 8, np.uint8)[:0]
         fields = np.frombuffer(array("q", [0]), np.int64)[:0]
         ranks = np.empty((0, len(PERSON_ELEMENTS)), np.int64)
-        self._survive(nothing, fields, ranks, nothing, np.cumsum([0]), self._out)
+        self._survive(self._values.data, fields, ranks, nothing, np.cumsum([0]), self._out)
 
     def register(self, origins: Iterable[Origin]) -> None:
         """Know these feeds from now on: all that mentions come from."""
         ordered = sorted(origins, key=lambda origin: origin.name)
-        self._feeds = {origin.name: place for place, origin in enumerate(ordered)}
+        for place, origin in enumerate(ordered):
+            origin.place = place
         texts = [_encode(origin.name) for origin in ordered] + _OPENINGS
         self._ranks = np.array([origin.ranks for origin in ordered], np.int64)
         self._texts = np.frombuffer(b"".join(texts), np.uint8)
@@ -77,22 +80,18 @@ class GoldenRecords:
     def make(self, mentions: Sequence[MentionState]) -> bytes:
         """Return the packed golden record of a person's mentions, one at least: the same for the same mentions in
         any order and any process. `unpack_golden` reads it."""
-        feeds = self._feeds
-        data: list[bytes] = []
         numbers: list[int] = []
         for mention in mentions:
             row = mention.row
-            said, key = mention.packed, row.key.encode()
-            data += (said, key)
-            numbers += (len(said), len(key), row.source_time, feeds[row.feed.name])
-        said_all = np.frombuffer(b"".join(data), np.uint8)
+            numbers += (mention.value, row.source_time, row.feed.origin.place)
         fields = np.frombuffer(array("q", numbers), np.int64)
-        while (size := self._survive(said_all, fields, self._ranks, self._texts, self._ends, self._out)) < 0:
+        data = self._values.data
+        while (size := self._survive(data, fields, self._ranks, self._texts, self._ends, self._out)) < 0:
             self._out = np.empty(-2 * size, np.uint8)
         return self._out[:size].tobytes()
 
 
-def unpack_golden(packed: bytes) -> tuple[Values, str]:
+def unpack_golden(packed: bytes) -> tuple[outputs.Values, str]:
     """Return the values and the provenance of a packed golden record."""
     values, provenance, _ = _decode(packed)
     return values, provenance

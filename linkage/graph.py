@@ -10,256 +10,262 @@ a number, a document, a source's own number, or both name and birth: their numbe
 `MOST` nodes is hot: it brings nobody together and proves nothing, and is counted. When a key crosses that line
 in either direction all its nodes are compared again, so the graph is a function of the live mentions and not of
 their order.
+
+Nodes are numbers here; what they hold lies in flat arrays that compiled code works on (`linkage.kernel`). `node` makes
+of one what people can read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Self
+import weakref
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from linkage.births import date_in, day_of
+import msgspec
+import numpy as np
+import xxhash
+
+from linkage import memory
+from linkage.births import lunar_readings
 from linkage.features import INDEXED, KIND_MASK, Core, Features, Kind, keys_of, numbers_meant, token
+from linkage.names import NameLevel
+from linkage.node import Node, kin_tokens, known_birth, known_month, known_sex
 from linkage.weights import Weights
 
 if TYPE_CHECKING:
     from linkage.state import MentionState
 
-MOST: Final = 64
-"""Nodes that may share a key. A person has some three, a household of six some twenty; a telephone or address
-of more than this is an office's, or a default."""
-
 SURE: Final = (Kind.TIE, Kind.DOCUMENT, Kind.NAMESAKE)
 """Kinds of keys by which two nodes that have a number each are compared."""
-_LIST: Final = MOST // 2
-"""Nodes of a key that are kept as a list; beyond, taking one out would cost too much."""
 
-_Bucket = "Node | list[Node] | dict[Node, None]"
+MOST: Final = 64
+"""Nodes that may share a key (`linkage.kernel` has the reason)."""
+
+_LEVELS: Final = {level: place for place, level in enumerate(sorted(NameLevel))}
+_NO_BIRTH: Final = -(1 << 40)
+_NO_DAYS: Final = (_NO_BIRTH, _NO_BIRTH)
+_CHECK: Final = {character: place for place, character in enumerate("0123456789X")}
+
+Verdicts = Callable[[int], Iterable[tuple[int, Callable[[int], int]]]]
+"""From a decided node to those that standing decisions name with it, and what becomes of the pair's score."""
 
 
-class Node:
-    """One description of a person, and the mentions that give it.
+def number_key(number: str) -> int:
+    """Return the key under which nodes that mean a number are found."""
+    return token(Kind.NUMBER, number)
 
-    ``tokens`` counts the mentions that have each token. ``edges`` are the scores of pairs that may be one
-    person or must not. ``birth`` (days since 1970-01-01), ``month`` (yyyyMM) and ``sex`` are stated or in the
-    number. ``shared``: further mentions of the same core belong here. ``decided``: a steward's decision is about
-    its only mention.
+
+def _code(number: str) -> int:
+    """Return a valid ID number as one word, 0 for none (`linkage.kernel`)."""
+    return int(number[:17]) * 11 + _CHECK[number[17]] if number else 0
+
+
+def _text_code(text: str) -> int:
+    """Return a word that stands for a text, 0 for none."""
+    return (xxhash.xxh3_64_intdigest(text) >> 1) or 1 if text else 0
+
+
+def _words(values: Sequence[int]) -> memory.Words:
+    return np.frombuffer(array("q", values), np.int64) if values else _EMPTY
+
+
+_TOLD: Final = [(told & 1 != 0, told & 2 != 0, told & 4 != 0) for told in range(8)]
+"""What the compiled code tells of a component, as truths."""
+_EMPTY: Final = np.empty(0, np.int64)
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def _two_days(days: tuple[int, ...]) -> tuple[int, ...]:
+    """Return two days at most as exactly two words."""
+    return days + _NO_DAYS[len(days) :]
+
+
+class Component(NamedTuple):
+    """Nodes that links connect, with the number or doubtful number of each (0: none).
+
+    ``whole``: no constraint can cut them. ``near``: one may be of a review with one outside. ``decided``: a decision
+    is about one. ``alone``: it is one node, and no other means its number.
     """
 
-    __slots__ = (
-        "birth",
-        "core",
-        "decided",
-        "edges",
-        "keys",
-        "members",
-        "month",
-        "numbers",
-        "sex",
-        "shared",
-        "tokens",
-    )
-
-    def __init__(self, core: Core, shared: bool) -> None:
-        self.core = core
-        self.shared = shared
-        self.decided = False
-        self.members: list[MentionState] = []
-        self.tokens: dict[int, int] = {}
-        self.edges: dict[Node, int] = {}
-        self.numbers = numbers_meant(core)
-        self.birth = core.birth
-        if core.birth is None and core.number:
-            self.birth = date_in(core.number)
-        self.sex = core.sex
-        if not core.sex and core.number:
-            self.sex = "1" if int(core.number[16]) % 2 else "2"
-        self.month = core.month
-        if self.birth is not None and not self.month:
-            day = day_of(self.birth)
-            self.month = day.year * 100 + day.month
-        self.keys = tuple(keys_of(core, wide=not core.number))
-
-    @classmethod
-    def restored(
-        cls,
-        core: Core,
-        shared: bool,
-        decided: bool,
-        birth: int | None,
-        month: int,
-        sex: str,
-        keys: tuple[int, ...],
-        tokens: dict[int, int],
-    ) -> Self:
-        """Return a node of a snapshot, without its members and edges."""
-        node = cls.__new__(cls)
-        node.core, node.shared, node.decided = core, shared, decided
-        node.birth, node.month, node.sex = birth, month, sex
-        node.keys, node.tokens = keys, tokens
-        node.numbers = (core.number,) if _has_one_number(core) else numbers_meant(core)
-        node.members, node.edges = [], {}
-        return node
-
-    @property
-    def order(self) -> tuple[object, ...]:
-        """A total order of the nodes that are there at one time, the same whatever came first."""
-        core = self.core
-        place: tuple[object, ...] = ()
-        if not self.shared:
-            (mention,) = self.members
-            row = mention.row
-            place = row.feed.name, row.key, mention.role, mention.ordinal
-        birth = _NO_DATE if core.birth is None else core.birth
-        return (core[:5], birth, core.month, core.lunar, core.sex, core.order, core.certificate, place)
-
-    def tied_to(self, other: Node) -> bool:
-        """Say whether a source calls both one file."""
-        mine, others = self.tokens, other.tokens
-        if len(mine) > len(others):
-            mine, others = others, mine
-        return any(sign & KIND_MASK == Kind.TIE and sign in others for sign in mine)
-
-    def is_kin(self, number: str) -> bool:
-        """Say whether the mentions give ``number`` to a parent, spouse or child."""
-        tokens = self.tokens
-        parent, spouse, child = kin_tokens(number)
-        return parent in tokens or spouse in tokens or child in tokens
-
-
-def _has_one_number(core: Core) -> bool:
-    return core.number != "" and not (core.doubtful or core.invalid or core.earlier)
-
-
-_NO_DATE: Final = -(1 << 40)
-_CACHE: Final = 1 << 16
-
-
-@lru_cache(_CACHE)
-def kin_tokens(number: str) -> tuple[int, int, int]:
-    """Return the tokens of a number that is a parent's, a spouse's, a child's."""
-    return (
-        token(Kind.PARENT_NUMBER, number),
-        token(Kind.SPOUSE_NUMBER, number),
-        token(Kind.CHILD_NUMBER, number),
-    )
-
-
-Verdicts = Callable[[Node], Iterable[tuple[Node, Callable[[int], int]]]]
-"""From a decided node to those that standing decisions name with it, and what becomes of the pair's score."""
+    nodes: list[int]
+    numbers: list[int]
+    whole: bool
+    near: bool
+    decided: bool
+    alone: bool
 
 
 class Graph:
     """The nodes and their edges, brought up to date by `settle` after mentions were added and removed."""
 
-    def __init__(self, weights: Weights, verdicts: Verdicts) -> None:
-        # The scorer compares nodes, so its module needs this one.
+    def __init__(
+        self, weights: Weights, verdicts: Verdicts, features: Callable[[MentionState], Features]
+    ) -> None:
+        # Loads the compiler: only where a graph is made. The scorer compares nodes, so its module needs this one.
+        from linkage import kernel
         from linkage.compare import Scorer
 
+        self._kernel = kernel
         self._verdicts = verdicts
-        self.hot: set[int] = set()
-        self.hot_numbers: set[str] = set()
-        self.scorer = Scorer(weights, self.hot)
-        self.numbers: dict[str, list[Node]] = {}
-        self._numbered: dict[int, Node | list[Node] | dict[Node, None]] = {}
-        self._others: dict[int, Node | list[Node] | dict[Node, None]] = {}
-        self._touched: dict[Node, None] = {}
-        self._dirty: dict[Node, None] = {}
-        self.node_count = 0
+        self._features = features
+        self.memory = memory.reserve(kernel.SIZE)
+        self.scorer = Scorer(weights, _Hot(self))
+        self._names: list[str] = [""]
+        self._name_places: dict[str, int] = {}
+        self.members: list[list[MentionState]] = [[]]
+        """The mentions of each node; of one that is free none."""
+        out = kernel.OUT
+        self._out = self.memory[out:]
+        words = self.memory
+        words[kernel.APART_FROM] = self.scorer.apart
+        words[kernel.REVIEW_FROM] = self.scorer.review
+        words[kernel.LINK_FROM] = self.scorer.link
+        for place, name in enumerate(kernel.WEIGHED):
+            words[kernel.WEIGHTS + 2 * place], words[kernel.WEIGHTS + 2 * place + 1] = weights[name]
 
-    def add(self, mention: MentionState, features: Features, alone: bool) -> Node:
+    def prepare(self) -> None:
+        """Load the compiled code, or compile it: better now than with the first record. The graph must be empty."""
+        first, second = (Core("", "", "", (), (name,), 0, 0, (), "", 0, "") for name in ("王芳", "王方"))
+        nodes = [self._create(core, 0, _words((1,)), False) for core in (first, second)]
+        self.members += [[], []]
+        self.score(*nodes)
+        self.touch(nodes[0])
+        self._kernel.connect(self.memory, nodes[1], _words((nodes[0], 0)))
+        self.settle()
+        self._kernel.join(self.memory, 1, 1, _EMPTY)
+        self.change_tokens(nodes[0], (1,), (2,))
+        self.component(nodes[0])
+        self.outside(nodes)
+        self.edges(nodes[0])
+        self.candidates(nodes[0])
+        self.holders(1)
+        self.number(nodes[0])
+        self.is_decided(nodes[0])
+        self._kernel.leave(self.memory, nodes[0], _words((2,)))
+        self._kernel.leave(self.memory, nodes[1], _words((1,)))
+        self.settle()
+
+    @property
+    def node_count(self) -> int:
+        """Nodes that have a mention."""
+        return int(self.memory[self._kernel.NODE_COUNT])
+
+    @property
+    def hot_count(self) -> int:
+        """Keys that so many have that they prove nothing."""
+        return int(self.memory[self._kernel.HOT])
+
+    def add(self, mention: MentionState, features: Features, alone: bool) -> int:
         """Give the mention its node. ``alone``: it must not share one, since a decision is about it."""
-        core = features.core
-        node = None if alone or not core.number else self._find(core)
-        if node is None:
-            node = Node(core, shared=bool(core.number) and not alone)
-            node.decided = alone
-            self.node_count += 1
-            for number in node.numbers:
-                self._add_number(number, node)
-            index = self._numbered if core.number else self._others
-            for key in node.keys:
-                self._add_key(index, key, node)
-            self._touched[node] = None
-        node.members.append(mention)
-        self._add_tokens(node, features.tokens)
+        core, tokens = features
+        digest = 0
+        words = _words(tokens)
+        number = core.number
+        if number and not alone:
+            digest = (xxhash.xxh3_64_intdigest(_encode(core)) >> 1) or 1
+            node: int = self._kernel.join(self.memory, number_key(number), digest, words)
+            if node:
+                self.members[node].append(mention)
+                return node
+        node = self._create(core, digest, words, alone)
+        if node == len(self.members):
+            self.members.append([mention])
+        else:
+            self.members[node] = [mention]
         return node
 
-    def restore(self, node: Node) -> None:
-        """Put back a node of a snapshot; `rest` follows the last, with all of their edges."""
-        self.node_count += 1
-        for number in node.numbers:
-            self._add_number(number, node)
-        index = self._numbered if node.core.number else self._others
-        for key in (*node.keys, *[sign for sign in node.tokens if sign & KIND_MASK in INDEXED]):
-            self._add_key(index, key, node)
+    def _create(self, core: Core, digest: int, tokens: memory.Words, alone: bool) -> int:
+        kernel = self._kernel
+        number = core.number
+        birth = known_birth(core)
+        words = [
+            _code(number),
+            _code(core.doubtful),
+            _text_code(core.invalid),
+            _text_code(core.certificate),
+            _NO_BIRTH if core.birth is None else core.birth,
+            _NO_BIRTH if birth is None else birth,
+            *(_NO_DAYS if birth is None else _two_days(lunar_readings(birth))),
+            *_two_days(core.lunar),
+            known_month(core),
+            int(core.sex or 0),
+            int(known_sex(core) or 0),
+            core.order,
+            kin_tokens(number)[0] & ~KIND_MASK if number else 0,
+            digest,
+            kernel.DECIDED if alone else kernel.SHARED if number else 0,
+        ]
+        for name in core.names:
+            words.append(self._name(name))
+        for earlier in core.earlier:
+            words.append(_code(earlier))
+        for meant in numbers_meant(core):
+            words.append(number_key(meant))
+        words += keys_of(core, wide=not number)
+        node: int = kernel.create(self.memory, _words(words), len(core.names), len(core.earlier), tokens)
+        return node
 
-    def rest(self) -> None:
-        """Take the graph as it is for settled."""
-        self._touched, self._dirty = {}, {}
+    def _name(self, name: str) -> int:
+        """Return the place of a name, whose evidence for two who share it is known then."""
+        place = self._name_places.get(name)
+        if place is None:
+            place = self._name_places[name] = len(self._names)
+            self._names.append(name)
+            level, stranger, family = self.scorer.names.pair(name, name)
+            self._kernel.name(self.memory, place, _LEVELS[level], stranger, family)
+        return place
 
-    def remove(self, mention: MentionState, node: Node, features: Features) -> None:
+    def remove(self, mention: MentionState, node: int, features: Features) -> None:
         """Take the mention out of its node, and the node out of the graph when it was the last."""
-        node.members.remove(mention)
-        self._remove_tokens(node, features.tokens)
-        if not node.members:
-            self.node_count -= 1
-            self._touched[node] = None
-            for number in node.numbers:
-                self._remove_number(number, node)
-            index = self._numbered if node.core.number else self._others
-            for key in node.keys:
-                self._remove_key(index, key, node)
+        self.members[node].remove(mention)
+        self._kernel.leave(self.memory, node, _words(features.tokens))
 
-    def change_tokens(self, node: Node, before: Iterable[int], after: Iterable[int]) -> None:
+    def change_tokens(self, node: int, before: Sequence[int], after: Sequence[int]) -> None:
         """Give a mention of the node other tokens."""
-        self._add_tokens(node, after)
-        self._remove_tokens(node, before)
+        self._kernel.change(self.memory, node, _words(before), _words(after))
 
-    def touch(self, node: Node) -> None:
+    def touch(self, node: int) -> None:
         """Have the node compared again."""
-        self._touched[node] = None
+        self._kernel.touch(self.memory, node)
 
-    def settle(self) -> dict[Node, None]:
+    def settle(self) -> list[int]:
         """Compare what changed; return the nodes that have other edges, or share a number with one more or less.
 
         Nodes without a mention are left out; their neighbours are in.
         """
-        dirty = self._dirty
-        self._dirty = {}
-        done: set[Node] = set()
-        score, keep = self.scorer.score, self._keeps
-        for node in self._touched:
-            edges = node.edges
-            if not node.members:
-                for other in edges:
-                    del other.edges[node]
-                    dirty[other] = None
-                node.edges = {}
-                done.add(node)
-                continue
-            found: dict[Node, int] = {}
-            for other in self._candidates(node):
-                if other is node or other in done:
-                    continue
-                value = score(node, other)
-                if keep(value, node, other):
+        kernel = self._kernel
+        while (count := kernel.settle(self.memory)) < 0:
+            if count == kernel.DECIDED_NEXT:
+                self._connect(int(self._out[0]))
+            else:
+                self._tell_names(-count)
+        return self._out[:count].tolist() if count else []
+
+    def _tell_names(self, count: int) -> None:
+        """Remember what the pairs of names prove that the compiled code asks for."""
+        kernel, names = self._kernel, self._names
+        asked = self._out[: 2 * count].tolist()
+        if self.memory[kernel.PAIR_COUNT] + count > kernel.MOST_PAIRS:
+            kernel.forget(self.memory)
+        for left, right in zip(asked[::2], asked[1::2], strict=True):
+            level, stranger, family = self.scorer.names.pair(names[left], names[right])
+            kernel.remember(self.memory, left, right, _LEVELS[level], stranger, family)
+
+    def _connect(self, node: int) -> None:
+        """Compare a node that decisions are about."""
+        found: dict[int, int] = {}
+        with closing(Look(self)) as look:
+            one = look(node)
+            for other in self.candidates(node):
+                value = self.scorer.score(one, look(other))
+                if self._keeps(value, one, look(other)):
                     found[other] = value
-            if node.decided:
-                for other, decide in self._verdicts(node):
-                    if other not in done and other is not node:
-                        found[other] = decide(score(node, other))
-            for other in [other for other in edges if other not in found and other not in done]:
-                del edges[other]
-                del other.edges[node]
-                dirty[node] = dirty[other] = None
-            for other, value in found.items():
-                if edges.get(other) != value:
-                    edges[other] = other.edges[node] = value
-                    dirty[node] = dirty[other] = None
-            done.add(node)
-        self._touched = {}
-        return {node: None for node in dirty if node.members}
+            for other, decide in self._verdicts(node):
+                if other != node:
+                    found[other] = decide(self.scorer.score(one, look(other)))
+        self._kernel.connect(self.memory, node, _words([word for edge in found.items() for word in edge]))
 
     def _keeps(self, value: int, one: Node, other: Node) -> bool:
         scorer = self.scorer
@@ -275,173 +281,161 @@ class Graph:
         number = left.number or left.doubtful
         return number != "" and number == (right.number or right.doubtful)
 
-    def component(self, start: Node, seen: set[Node]) -> list[Node]:
-        """Return the nodes that ``start`` is connected with by links, itself first; adds them to ``seen``."""
-        link = self.scorer.link
-        found = [start]
-        seen.add(start)
-        for node in found:
-            for other, value in node.edges.items():
-                if value >= link and other not in seen:
-                    seen.add(other)
-                    found.append(other)
-        return found
+    def component(self, start: int) -> Component:
+        """Return the nodes that ``start`` is connected with by links, itself first."""
+        count, told = self._kernel.component(self.memory, start)
+        if count == 1:
+            node, number, holders = self._out[:3].tolist()
+            return Component([node], [number], *_TOLD[told], holders < 2)
+        found = self._out[: 2 * count].tolist()
+        return Component(found[:count], found[count:], *_TOLD[told], False)
 
-    def candidates(self, node: Node) -> dict[Node, None]:
+    def score(self, one: int, other: int) -> int:
+        """Return the score of two nodes."""
+        if count := self._kernel.ask(self.memory, one, other):
+            self._tell_names(count)
+        return int(self._kernel.score(self.memory, one, other))
+
+    def outside(self, nodes: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Return the edges from ``nodes`` to others that a review can be of, or that forbid one: node, other, score."""
+        count = self._kernel.outside(self.memory, _words(nodes))
+        found = self._out[: 3 * count].tolist()
+        return list(zip(found[::3], found[1::3], found[2::3], strict=True))
+
+    def candidates(self, node: int) -> list[int]:
         """Return the nodes that share a key with ``node``, which is left out."""
-        found = self._candidates(node)
-        found.pop(node, None)
-        return found
-
-    def _candidates(self, node: Node) -> dict[Node, None]:
-        found: dict[Node, None] = {}
-        for number in node.numbers:
-            if number not in self.hot_numbers:
-                for other in self.numbers[number]:
-                    found[other] = None
-        hot, numbered, others = self.hot, self._numbered, self._others
-        is_numbered = bool(node.core.number)
-        for key in (*node.keys, *node.tokens):
-            kind = key & KIND_MASK
-            if kind not in INDEXED or key in hot:
-                continue
-            bucket = others.get(key)
-            if bucket is not None:
-                _gather(bucket, found)
-            if not is_numbered or kind in SURE:
-                bucket = numbered.get(key)
-                if bucket is not None:
-                    _gather(bucket, found)
+        count = self._kernel.candidates(self.memory, node)
+        found: list[int] = self._out[:count].tolist()
         return found
 
     def holders(self, key: int) -> int:
         """Return how many nodes have an indexed key."""
-        return self._size(key)
+        return int(self._kernel.holders(self.memory, key))
 
-    def _find(self, core: Core) -> Node | None:
-        for node in self.numbers.get(core.number, ()):
-            if node.shared and node.core == core:
-                return node
-        return None
+    def with_number(self, number: str) -> list[int]:
+        """Return the nodes that mean a number."""
+        count = self._kernel.nodes_of(self.memory, number_key(number))
+        found: list[int] = self._out[:count].tolist()
+        return found
 
-    def _add_tokens(self, node: Node, tokens: Iterable[int]) -> None:
-        index = self._numbered if node.core.number else self._others
-        counts = node.tokens
-        for sign in tokens:
-            count = counts.get(sign, 0)
-            counts[sign] = count + 1
-            if not count:
-                self._touched[node] = None
-                if sign & KIND_MASK in INDEXED:
-                    self._add_key(index, sign, node)
+    def is_hot(self, key: int) -> bool:
+        """Say whether so many have a key that it proves nothing."""
+        return key & KIND_MASK in INDEXED and self.holders(key) > MOST
 
-    def _remove_tokens(self, node: Node, tokens: Iterable[int]) -> None:
-        index = self._numbered if node.core.number else self._others
-        counts = node.tokens
-        for sign in tokens:
-            count = counts[sign]
-            if count > 1:
-                counts[sign] = count - 1
-            else:
-                del counts[sign]
-                self._touched[node] = None
-                if sign & KIND_MASK in INDEXED:
-                    self._remove_key(index, sign, node)
+    def edges(self, node: int) -> list[tuple[int, int]]:
+        """Return a node's edges: the other node, and the score."""
+        count = self._kernel.edges(self.memory, node)
+        found = self._out[: 2 * count].tolist()
+        return list(zip(found[::2], found[1::2], strict=True))
 
-    def _add_number(self, number: str, node: Node) -> None:
-        nodes = self.numbers.setdefault(number, [])
-        nodes.append(node)
-        if len(nodes) == 2:
-            self._dirty[nodes[0]] = None
-        if len(nodes) == MOST + 1:
-            self.hot_numbers.add(number)
-            self._touch_all(nodes)
+    def signs(self, node: int) -> dict[int, int]:
+        """Return all that a node is found and known by, and how many of its mentions have each."""
+        count = self._kernel.signs(self.memory, node)
+        found = self._out[: 2 * count].tolist()
+        return dict(zip(found[::2], found[1::2], strict=True))
 
-    def _remove_number(self, number: str, node: Node) -> None:
-        nodes = self.numbers[number]
-        nodes.remove(node)
-        if len(nodes) == 1:
-            self._dirty[nodes[0]] = None
-        if len(nodes) == MOST:
-            self.hot_numbers.discard(number)
-            self._touch_all(nodes)
-        if not nodes:
-            del self.numbers[number]
+    def number(self, node: int) -> int:
+        """Return the node's own number as a word, 0 when it has none."""
+        return int(self._kernel.number(self.memory, node))
 
-    def _add_key(self, index: dict[int, Node | list[Node] | dict[Node, None]], key: int, node: Node) -> None:
-        bucket = index.get(key)
-        if bucket is None:
-            index[key] = node
-        elif isinstance(bucket, Node):
-            index[key] = [bucket, node]
-        elif isinstance(bucket, list):
-            bucket.append(node)
-            if len(bucket) > _LIST:
-                index[key] = dict.fromkeys(bucket)
-        else:
-            bucket[node] = None
-        if self._may_be_hot(key) and self._size(key) == MOST + 1:
-            self.hot.add(key)
-            self._touch_key(key)
+    def core(self, node: int) -> Core:
+        """Return who the node's mentions say they are."""
+        return self._features(self.members[node][0]).core
 
-    def _remove_key(
-        self, index: dict[int, Node | list[Node] | dict[Node, None]], key: int, node: Node
-    ) -> None:
-        if self._may_be_hot(key) and self._size(key) == MOST + 1:
-            self.hot.discard(key)
-            self._touch_key(key)
-        bucket = index[key]
-        if isinstance(bucket, Node):
-            del index[key]
-        elif isinstance(bucket, list):
-            bucket.remove(node)
-            if len(bucket) == 1:
-                index[key] = bucket[0]
-        else:
-            del bucket[node]
-            if len(bucket) == 1:
-                index[key] = next(iter(bucket))
+    def is_decided(self, node: int) -> bool:
+        """Say whether a decision is about the node's only mention."""
+        return self._kernel.flags(self.memory, node) & self._kernel.DECIDED != 0
 
-    def _may_be_hot(self, key: int) -> bool:
-        """Say whether the key may have more than `MOST` nodes: then one of its buckets is no list any more."""
-        return type(self._numbered.get(key)) is dict or type(self._others.get(key)) is dict
+    def is_shared(self, node: int) -> bool:
+        """Say whether further mentions of the same core belong to the node."""
+        return self._kernel.flags(self.memory, node) & self._kernel.SHARED != 0
 
-    def _size(self, key: int) -> int:
-        total = 0
-        for index in (self._numbered, self._others):
-            bucket = index.get(key)
-            if bucket is not None:
-                total += 1 if isinstance(bucket, Node) else len(bucket)
-        return total
-
-    def _touch_key(self, key: int) -> None:
-        found: dict[Node, None] = {}
-        for index in (self._numbered, self._others):
-            bucket = index.get(key)
-            if bucket is not None:
-                _gather(bucket, found)
-        self._touch_all(found)
-
-    def _touch_all(self, nodes: Iterable[Node]) -> None:
-        for node in nodes:
-            self._touched[node] = None
-
-    def nodes(self) -> Iterator[Node]:
+    def nodes(self) -> Iterator[int]:
         """Return all nodes, each once."""
-        seen: set[Node] = set()
-        for index in (self._numbered, self._others):
-            for bucket in index.values():
-                found: dict[Node, None] = {}
-                _gather(bucket, found)
-                for node in found:
-                    if node not in seen:
-                        seen.add(node)
-                        yield node
+        return iter([node for node, members in enumerate(self.members) if members])
+
+    def saved(self) -> Iterator[tuple[int, memory.Words]]:
+        """Yield the parts of the array to be saved, each with the place where it begins."""
+        for begin, size in self._kernel.used(self.memory, len(self._names) - 1):
+            yield begin, self.memory[begin : begin + size]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All names that nodes have, in the order of their places, which count from 1."""
+        return self._names[1:]
+
+    def restore_names(self, names: Iterable[str]) -> None:
+        """Put names of a snapshot behind those that are there."""
+        for name in names:
+            self._name_places[name] = len(self._names)
+            self._names.append(name)
+
+    def restore(self, begin: int, words: memory.Words) -> None:
+        """Put back a part of the array."""
+        self.memory[begin : begin + len(words)] = words
+
+    def rest(self) -> None:
+        """Take the graph as it is for settled."""
+        self._kernel.rest(self.memory)
+
+    def restore_members(self) -> None:
+        """Make room for the mentions of the nodes that were put back."""
+        self.members = [[] for _ in range(int(self.memory[self._kernel.NEXT_NODE]) + 1)]
 
 
-def _gather(bucket: Node | list[Node] | dict[Node, None], found: dict[Node, None]) -> None:
-    if isinstance(bucket, Node):
-        found[bucket] = None
-    else:
-        for node in bucket:
-            found[node] = None
+class _Hot:
+    """The keys that prove nothing, as the scorer asks for them."""
+
+    def __init__(self, graph: Graph) -> None:
+        # The graph holds its scorer, which holds this: it goes, with its memory, when nobody needs it.
+        self._graph = weakref.proxy(graph)
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self._graph.is_hot(key))
+
+
+class Look:
+    """Makes of the graph's nodes what people, training and rare cuts work with; valid until the graph changes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._known: dict[int, LiveNode] = {}
+
+    def __call__(self, place: int) -> LiveNode:
+        """Return a node, the same object each time."""
+        known = self._known.get(place)
+        if known is None:
+            known = self._known[place] = LiveNode(self, place)
+        return known
+
+    def close(self) -> None:
+        """Let the nodes go: they know one another, and no cycle is to be left behind (`linkage.heap`)."""
+        for node in self._known.values():
+            node.forget()
+        self._known.clear()
+
+
+class LiveNode(Node):
+    """A node of a graph. Its edges are looked up when they are asked for."""
+
+    def __init__(self, look: Look, place: int) -> None:
+        graph = look.graph
+        super().__init__(graph.core(place), graph.is_shared(place))
+        self.place = place
+        self.decided = graph.is_decided(place)
+        self.members = graph.members[place]
+        fixed = {*self.keys, *map(number_key, self.numbers)}
+        self.tokens = {sign: count for sign, count in graph.signs(place).items() if sign not in fixed}
+        self._look = look
+        self._edges: dict[Node, int] | None = None
+
+    def forget(self) -> None:
+        """Forget the other nodes."""
+        self._edges = None
+
+    @property
+    def edges(self) -> dict[Node, int]:
+        """The scores of pairs that may be one person or must not."""
+        if self._edges is None:
+            self._edges = {self._look(other): value for other, value in self._look.graph.edges(self.place)}
+        return self._edges

@@ -107,7 +107,7 @@ def _count(state: LinkState) -> Mapping[str, _Holders]:
     for feed in state.feeds.values():
         for row in feed.rows.values():
             for stored in row.mentions:
-                mention = stored.read()
+                mention = state.read(stored)
                 name, number = mention.name, mention.id_number or stored.invalid
                 if not name or generic.has("name", name):
                     continue

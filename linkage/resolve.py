@@ -10,6 +10,7 @@ never given twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from operator import attrgetter
 from typing import Final
 
@@ -17,7 +18,7 @@ from avro.record import DecisionKind, MentionPlace
 from linkage.clusters import partition
 from linkage.decisions import Conflict, DecisionState, Held, Published
 from linkage.golden import digest_of, unpack_golden
-from linkage.graph import Node
+from linkage.graph import Component, Graph, Look
 from linkage.outputs import (
     NO_VALUES,
     DecisionChange,
@@ -52,6 +53,7 @@ class Step:
         "_issued",
         "_joined",
         "_left",
+        "_near",
         "_reclustered",
         "_removed",
         "_renewed",
@@ -62,13 +64,14 @@ class Step:
 
     def __init__(self, state: LinkState) -> None:
         self._state = state
+        self._near = False
         self._decided: dict[str, None] = {}
         self._issued: list[PersonEntry] = []
         self._unclaimed: list[PersonEntry] = []
         self._reclustered: dict[int, None] = {}
         # Dictionaries as ordered sets: iteration in the order of the entry, never of hashes.
         self._joined: dict[int, MentionState] = {}
-        self._left: dict[Node, None] = {}
+        self._left: dict[int, None] = {}
         self._removed: dict[int, MentionState] = {}
         self._renewed: dict[int, MentionState] = {}
         self._announced: dict[int, MentionState] = {}
@@ -78,7 +81,7 @@ class Step:
         """The mention came to its node."""
         self._joined[mention.serial] = mention
 
-    def leave(self, node: Node) -> None:
+    def leave(self, node: int) -> None:
         """A mention left the node, or is at another place: who is there is to be found again."""
         self._left[node] = None
 
@@ -112,7 +115,7 @@ class Step:
 
     def vacate(self, mention: MentionState) -> None:
         """The mention leaves the slot that it has at this moment."""
-        if mention.node.decided:
+        if self._state.graph.is_decided(mention.node):
             self.reconsider(mention.place)
         self._vacated[mention.row.feed.name, mention.row.key, mention.role, mention.ordinal] = mention
 
@@ -129,9 +132,9 @@ class Step:
         dirty: dict[int, PersonEntry] = {}
         ended: list[PersonEntry] = []
         changed: dict[int, MentionState] = self._announced
-        nodes = state.graph.settle()
+        nodes = dict.fromkeys(state.graph.settle())
         for node in self._left:
-            if node.members:
+            if state.graph.members[node]:
                 nodes[node] = None
         for mention in self._joined.values():
             person = None if nodes else self._newcomer(mention)
@@ -184,10 +187,10 @@ class Step:
 
         Set the mention's rule.
         """
-        node = mention.node
-        if mention.person is not None or len(node.members) < 2 or self._state.known is not None:
+        members = self._state.graph.members[mention.node]
+        if mention.person is not None or len(members) < 2 or self._state.known is not None:
             return None
-        other = node.members[0]
+        other = members[0]
         person = other.person
         if person is None or other.rule is not Rule.ID_NUMBER:
             return None
@@ -196,7 +199,7 @@ class Step:
 
     def _recluster(
         self,
-        nodes: dict[Node, None],
+        nodes: dict[int, None],
         changed: dict[int, MentionState],
         dirty: dict[int, PersonEntry],
         ended: list[PersonEntry],
@@ -211,7 +214,8 @@ class Step:
                 (person,) = persons or (self._new_person(()),)
                 assert person is not None
                 self._give(person, clusters[0], changed, dirty)
-                self._reclustered[person.number] = None
+                if self._near or person.number in self._state.reviews:
+                    self._reclustered[person.number] = None
                 return
         if len(clusters) > 1:
             clusters.sort(key=lambda cluster: min([mention.serial for mention in cluster]))
@@ -276,35 +280,36 @@ class Step:
                 self._issued.append(person)
                 claimed.append(number)
 
-    def _clusters(
-        self, nodes: dict[Node, None], changed: dict[int, MentionState]
-    ) -> list[list[MentionState]]:
+    def _clusters(self, nodes: dict[int, None], changed: dict[int, MentionState]) -> list[list[MentionState]]:
         """Return the mentions of everybody whom the change can concern, person by person, and set their rules.
 
         These are the components of the nodes, and those of every person who has a mention in them: a person is
         taken whole, so that the oldest mention is found.
         """
         graph = self._state.graph
-        seen: set[Node] = set()
+        seen: set[int] = set()
         clusters: list[list[MentionState]] = []
         known: set[PersonEntry] = set()
         waiting = list(nodes)
-        decisions = len(self._state.decisions) > 0
+        members = graph.members
         for mention in self._removed.values():
             if mention.person is not None and mention.person not in known:
                 known.add(mention.person)
-                waiting += [other.node for other in mention.person.mentions if other.node.members]
+                waiting += [other.node for other in mention.person.mentions if members[other.node]]
         for start in waiting:
             if start in seen:
                 continue
-            for group in partition(graph.component(start, seen), graph.scorer):
-                cluster = [mention for node in group for mention in node.members]
+            component = graph.component(start)
+            seen.update(component.nodes)
+            self._near = self._near or component.near or not component.whole
+            for group in self._groups(component):
+                cluster = [mention for node in group for mention in members[node]]
                 clusters.append(cluster)
-                if decisions:
+                if component.decided:
                     for node in group:
-                        if node.decided:
-                            self.reconsider(node.members[0].place)
-                self._set_rules(group, cluster, changed)
+                        if graph.is_decided(node):
+                            self.reconsider(members[node][0].place)
+                self._set_rules(component, group, cluster, changed)
                 for mention in cluster:
                     person = mention.person
                     if person is not None and person not in known:
@@ -312,32 +317,54 @@ class Step:
                         waiting += [
                             other.node
                             for other in person.mentions
-                            if other.node not in seen and other.node.members
+                            if other.node not in seen and members[other.node]
                         ]
         return clusters
 
+    def _groups(self, component: Component) -> list[list[int]]:
+        """Return the component's nodes, person by person."""
+        if component.whole:
+            return [component.nodes]
+        with closing(Look(self._state.graph)) as look:
+            groups = partition([look(node) for node in component.nodes], self._state.graph.scorer)
+            return [[node.place for node in group] for group in groups]
+
     def _set_rules(
-        self, group: Sequence[Node], cluster: Sequence[MentionState], changed: dict[int, MentionState]
+        self,
+        component: Component,
+        group: Sequence[int],
+        cluster: Sequence[MentionState],
+        changed: dict[int, MentionState],
     ) -> None:
+        graph = self._state.graph
         if len(cluster) == 1:
-            (node,) = group
-            number = node.core.number or node.core.doubtful
-            alone = not number or len(self._state.graph.numbers[number]) == 1
+            alone = component.alone if len(component.nodes) == 1 else self._is_alone(group[0])
             self._set_rule(cluster[0], Rule.ONLY_MENTION if alone else Rule.KEPT_APART, changed)
             return
-        counts: dict[str, int] = {}
+        members = graph.members
+        numbers = dict(zip(component.nodes, component.numbers, strict=True))
+        counts: dict[int, int] = {}
         for node in group:
-            number = node.core.number or node.core.doubtful
-            counts[number] = counts.get(number, 0) + len(node.members)
+            number = numbers[node]
+            counts[number] = counts.get(number, 0) + len(members[node])
         for node in group:
-            number = node.core.number or node.core.doubtful
+            number = numbers[node]
             rule = Rule.ID_NUMBER if number and counts[number] > 1 else Rule.EVIDENCE
-            if node.decided and any(
-                value >= TOGETHER and other in group for other, value in node.edges.items()
+            if (
+                component.decided
+                and graph.is_decided(node)
+                and any(value >= TOGETHER and other in group for other, value in graph.edges(node))
             ):
                 rule = Rule.DECISION
-            for mention in node.members:
+            for mention in members[node]:
                 self._set_rule(mention, rule, changed)
+
+    def _is_alone(self, node: int) -> bool:
+        """Say whether no other node means the node's number."""
+        graph = self._state.graph
+        core = graph.core(node)
+        number = core.number or core.doubtful
+        return not number or len(graph.with_number(number)) == 1
 
     def _give(
         self,
@@ -395,7 +422,7 @@ class Step:
         elif left is None or right is None:
             state = DecisionState.WAITING
         elif (left.person is right.person) != (decision.kind is DecisionKind.MUST_LINK):
-            state, conflict = DecisionState.CONTRADICTED, _obstacle(left, right)
+            state, conflict = DecisionState.CONTRADICTED, _obstacle(left, right, self._state.graph)
         return Published(state, conflict, held.left, held.right, held.contradicts)
 
     def _put_reviews(self, persons: Iterable[int], version: int, outputs: list[Output]) -> None:
@@ -447,17 +474,17 @@ def _id_change(person: PersonEntry, state: PersonState, into: int | None, versio
     )
 
 
-def _obstacle(left: MentionState, right: MentionState) -> Conflict:
+def _obstacle(left: MentionState, right: MentionState, graph: Graph) -> Conflict:
     """Return what keeps two apart though a decision joins them."""
-    one, other = _own_numbers(left), _own_numbers(right)
+    one, other = _own_numbers(left, graph), _own_numbers(right, graph)
     if one and other and not one & other:
         return Conflict.DIFFERENT_NUMBERS
     return Conflict.KEPT_APART
 
 
-def _own_numbers(mention: MentionState) -> set[str]:
+def _own_numbers(mention: MentionState, graph: Graph) -> set[int]:
     assert mention.person is not None
-    return {other.node.core.number for other in mention.person.mentions} - {""}
+    return {graph.number(other.node) for other in mention.person.mentions} - {0}
 
 
 def _decision(held: Held, now: Published, version: int) -> DecisionChange:

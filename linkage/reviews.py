@@ -20,9 +20,8 @@ from typing import Final
 import msgspec
 
 from avro.record import MentionPlace
-from linkage.compare import Scorer
-from linkage.graph import Node
-from linkage.state import LinkState, PersonEntry
+from linkage.graph import Graph
+from linkage.state import LinkState, MentionState, PersonEntry
 from linkage.weights import UNIT
 
 SHARE: Final = 0.02
@@ -65,34 +64,31 @@ def review_id(left: MentionPlace, right: MentionPlace) -> str:
     return "R" + blake2b(_encode((left, right)), digest_size=8).hexdigest()
 
 
-def reviews_of(person: PersonEntry, scorer: Scorer) -> dict[int, Review]:
+def reviews_of(person: PersonEntry, graph: Graph) -> dict[int, Review]:
     """Return the open reviews of a person, by the other person's number."""
-    best: dict[PersonEntry, tuple[int, list[tuple[Node, Node]]]] = {}
+    best: dict[PersonEntry, tuple[int, list[tuple[int, int]]]] = {}
     barred: set[PersonEntry] = set()
-    review, apart = scorer.review, scorer.apart
-    for node in {mention.node: None for mention in person.mentions}:
-        for other, value in node.edges.items():
-            if apart < value < review:
-                continue
-            owner = other.members[0].person
-            if owner is person or owner is None:
-                continue
-            if value <= apart:
-                barred.add(owner)
-                continue
-            known = best.get(owner)
-            if known is None or value > known[0]:
-                best[owner] = value, [(node, other)]
-            elif value == known[0]:
-                known[1].append((node, other))
+    scorer, members = graph.scorer, graph.members
+    for node, other, value in graph.outside(list({mention.node: None for mention in person.mentions})):
+        owner = members[other][0].person
+        if owner is None:
+            continue
+        if value <= scorer.apart:
+            barred.add(owner)
+            continue
+        known = best.get(owner)
+        if known is None or value > known[0]:
+            best[owner] = value, [(node, other)]
+        elif value == known[0]:
+            known[1].append((node, other))
     if not best:
         return {}
-    own = _numbers(person)
+    own = _numbers(person, graph)
     found: dict[int, Review] = {}
     for owner, (value, pairs) in best.items():
-        if owner in barred or _excluded(own, owner, pairs):
+        if owner in barred or _excluded(own, owner, pairs, graph):
             continue
-        ends = min([tuple(sorted((_place(node), _place(other)))) for node, other in pairs])
+        ends = min([tuple(sorted((_place(members[node]), _place(members[other])))) for node, other in pairs])
         left, right = ends
         numbers = (person.number, owner.number)
         if not any(mention.place == left for mention in person.mentions):
@@ -110,20 +106,20 @@ def reviews_of(person: PersonEntry, scorer: Scorer) -> dict[int, Review]:
     return found
 
 
-def _excluded(own: set[str], owner: PersonEntry, pairs: Iterable[tuple[Node, Node]]) -> bool:
+def _excluded(own: set[int], owner: PersonEntry, pairs: Iterable[tuple[int, int]], graph: Graph) -> bool:
     """Say whether the two have different valid numbers, unless mentions with a number each are alike."""
-    others = _numbers(owner)
+    others = _numbers(owner, graph)
     if not own or not others or own & others:
         return False
-    return not any(node.core.number and other.core.number for node, other in pairs)
+    return not any(graph.number(node) and graph.number(other) for node, other in pairs)
 
 
-def _numbers(person: PersonEntry) -> set[str]:
-    return {mention.node.core.number for mention in person.mentions} - {""}
+def _numbers(person: PersonEntry, graph: Graph) -> set[int]:
+    return {graph.number(mention.node) for mention in person.mentions} - {0}
 
 
-def _place(node: Node) -> MentionPlace:
-    return min([mention.place for mention in node.members])
+def _place(mentions: Iterable[MentionState]) -> MentionPlace:
+    return min([mention.place for mention in mentions])
 
 
 def _harm(score: int, one: int, other: int) -> float:
@@ -159,10 +155,9 @@ class ReviewBook:
         """Bring the persons' reviews up to date; return those that were closed, and those that are new or changed."""
         closed: dict[str, Review] = {}
         opened: dict[str, Review] = {}
-        scorer = state.graph.scorer
         for number in sorted(persons):
             person = state.persons.get(number)
-            found = {} if person is None else reviews_of(person, scorer)
+            found = {} if person is None else reviews_of(person, state.graph)
             before = self._by_person.get(number, {})
             for other, review in before.items():
                 if found.get(other) != review:

@@ -1,7 +1,7 @@
-"""The graph in a snapshot: nodes with their features, and scored edges, so that recovery makes neither anew.
+"""The graph in a snapshot: the arrays as they are, so that recovery makes no features and no scores anew.
 
-It is worth what the code is worth that made it: `graph_code` stands before it, and where that differs what is saved is
-passed over and the graph is made anew from the mentions.
+They are worth what the code is worth that made them: `graph_code` stands before them, and where that differs what is
+saved is passed over and the graph is made anew from the mentions.
 """
 
 from __future__ import annotations
@@ -14,43 +14,50 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 import avro
-from linkage.features import Core
-from linkage.graph import Node
 from linkage.state import LinkState, MentionState
 
-_CHUNK: Final = 5_000
-"""Nodes or edges a frame."""
+_CHUNK: Final = 1 << 19
+"""Words or names a frame: some megabytes."""
 _HERE: Final = Path(__file__).parent
-_MODULES: Final = ("births", "compare", "features", "generic", "graph", "id_number", "names", "weights")
+_MODULES: Final = (
+    "births",
+    "compare",
+    "features",
+    "generic",
+    "graph",
+    "id_number",
+    "kernel",
+    "memory",
+    "names",
+    "node",
+    "weights",
+)
 _LIBRARIES: Final = ("lunar-python", "opencc", "pypinyin", "xxhash")
 
 
 class GraphCode(msgspec.Struct, array_like=True, tag=10):
-    """What made the nodes and edges that follow."""
+    """What made the arrays that follow."""
 
     code: str
 
 
-_Node = tuple[
-    Core, bool, bool, int | None, int, str, tuple[int, ...], dict[int, int]
-]  # core, shared, decided, birth, month, sex, keys, tokens
+class Words(msgspec.Struct, array_like=True, tag=11):
+    """A part of the array: the place where it begins, and its words, the low byte first."""
+
+    begin: int
+    words: bytes
 
 
-class Nodes(msgspec.Struct, array_like=True, tag=11):
-    """Nodes; their places count through all of these parts."""
+class Names(msgspec.Struct, array_like=True, tag=12):
+    """Names, which count through all of these parts."""
 
-    nodes: tuple[_Node, ...]
-
-
-class Edges(msgspec.Struct, array_like=True, tag=12):
-    """Three numbers an edge: the places of two nodes, and the score."""
-
-    edges: tuple[int, ...]
+    names: tuple[str, ...]
 
 
-Part = GraphCode | Nodes | Edges
+Part = GraphCode | Words | Names
 
 
 @cache
@@ -66,51 +73,15 @@ def graph_code() -> str:
     return digest.hexdigest()
 
 
-class GraphWriter:
-    """Saves the graph of a state that does not change meanwhile."""
-
-    def __init__(self, state: LinkState) -> None:
-        self.place: dict[Node, int] = {}
-        """The nodes in order, each with its place."""
-        for feed in state.feeds.values():
-            for row in feed.rows.values():
-                for mention in row.mentions:
-                    self.place.setdefault(mention.node, len(self.place))
-
-    def nodes(self) -> Iterator[Part]:
-        """Yield the nodes: before the mentions."""
-        yield GraphCode(graph_code())
-        nodes = list(self.place)
-        for start in range(0, len(nodes), _CHUNK):
-            yield Nodes(tuple([_saved(node) for node in nodes[start : start + _CHUNK]]))
-
-    def edges(self) -> Iterator[Part]:
-        """Yield the edges, each once."""
-        places = self.place
-        waiting: list[int] = []
-        for node, place in places.items():
-            for other, score in node.edges.items():
-                another = places[other]
-                if place < another:
-                    waiting += (place, another, score)
-            if len(waiting) >= 3 * _CHUNK:
-                yield Edges(tuple(waiting))
-                waiting = []
-        if waiting:
-            yield Edges(tuple(waiting))
-
-
-def _saved(node: Node) -> _Node:
-    return (
-        node.core,
-        node.shared,
-        node.decided,
-        node.birth,
-        node.month,
-        node.sex,
-        node.keys,
-        node.tokens,
-    )
+def graph_parts(state: LinkState) -> Iterator[Part]:
+    """Yield the graph of a state that does not change meanwhile: before the mentions, which name their nodes."""
+    yield GraphCode(graph_code())
+    names = state.graph.names
+    for start in range(0, len(names), _CHUNK):
+        yield Names(tuple(names[start : start + _CHUNK]))
+    for begin, words in state.graph.saved():
+        for start in range(0, len(words), _CHUNK):
+            yield Words(begin + start, words[start : start + _CHUNK].astype("<i8", copy=False).tobytes())
 
 
 class GraphReader:
@@ -118,33 +89,30 @@ class GraphReader:
 
     def __init__(self, state: LinkState) -> None:
         self._state = state
-        self._nodes: list[Node] = []
         self._trusted = False
+        self._ready = False
 
     def take(self, part: Part) -> None:
-        """Take in a part. Raises LookupError when it does not fit."""
+        """Take in a part."""
         match part:
             case GraphCode():
                 self._trusted = part.code == graph_code()
-            case Nodes() if self._trusted:
-                add = self._state.graph.restore
-                for core, shared, decided, birth, month, sex, keys, tokens in part.nodes:
-                    node = Node.restored(core, shared, decided, birth, month, sex, keys, tokens)
-                    self._nodes.append(node)
-                    add(node)
-            case Edges() if self._trusted:
-                numbers = iter(part.edges)
-                for one, other, score in zip(numbers, numbers, numbers, strict=True):
-                    left, right = self._nodes[one], self._nodes[other]
-                    left.edges[right] = right.edges[left] = score
+            case Names() if self._trusted:
+                self._state.graph.restore_names(part.names)
+            case Words() if self._trusted:
+                self._state.graph.restore(part.begin, np.frombuffer(part.words, "<i8"))
 
-    def add(self, mention: MentionState, place: int) -> None:
-        """Give the mention its node, which was saved at ``place``. Raises LookupError when it was not."""
-        if self._trusted:
-            mention.node = self._nodes[place]
-            mention.node.members.append(mention)
-        else:
-            self._state.add(mention, mention.features(self._state.generic))
+    def add(self, mention: MentionState, node: int) -> None:
+        """Give the mention its node. Raises LookupError when it was not saved."""
+        graph = self._state.graph
+        if not self._trusted:
+            self._state.add(mention, self._state.features_of(mention))
+            return
+        if not self._ready:
+            graph.restore_members()
+            self._ready = True
+        mention.node = node
+        graph.members[node].append(mention)
 
     def finish(self) -> None:
         """Bring the graph to rest."""

@@ -6,7 +6,7 @@ program can go on with it. The graph follows from the mentions and is saved neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from sys import intern
 from typing import Final, TypeVar
@@ -18,12 +18,12 @@ from avro.version import from_bytes, to_bytes
 from linkage import frames
 from linkage.decisions import Held, Published
 from linkage.errors import StateIncompatibleError, WeightsError
-from linkage.graph import Node
 from linkage.heap import undisturbed
 from linkage.ids import KnownIds
 from linkage.log import damaged
-from linkage.saved_graph import Edges, GraphCode, GraphReader, GraphWriter, Nodes, Part
+from linkage.saved_graph import GraphCode, GraphReader, Names, Part, Words, graph_parts
 from linkage.state import LinkState, MentionState, PersonEntry, RowState, Rule
+from linkage.values import Values
 from linkage.weights import tables_digest
 
 FORMAT: Final = 6
@@ -176,8 +176,7 @@ def _parts(state: LinkState) -> Iterator[_Part]:
         yield _Known(state.known)
     for decisions in _chunks(list(state.decisions)):
         yield _Decisions(tuple([_saved_decision(held) for held in decisions]))
-    graph = GraphWriter(state)
-    yield from graph.nodes()
+    yield from graph_parts(state)
     for feed in state.feeds.values():
         yield _Feed(feed.name, None if feed.truncated < 0 else to_bytes(feed.truncated))
         for deleted in _chunks(list(feed.deleted.items())):
@@ -192,13 +191,12 @@ def _parts(state: LinkState) -> Iterator[_Part]:
                             to_bytes(row.version),
                             row.source_time,
                             row.placeholder,
-                            tuple([_saved(mention, graph.place) for mention in row.mentions]),
+                            tuple([_saved(mention, state.values) for mention in row.mentions]),
                         )
                         for row in rows
                     ]
                 ),
             )
-    yield from graph.edges()
     yield _End(state.mention_count)
 
 
@@ -212,7 +210,7 @@ def _saved_decision(held: Held) -> tuple[Decision, MentionPlace, MentionPlace, P
     return held.decision, held.left, held.right, held.published
 
 
-def _saved(mention: MentionState, places: Mapping[Node, int]) -> _Mention:
+def _saved(mention: MentionState, values: Values) -> _Mention:
     person = mention.person
     assert person is not None
     return (
@@ -221,21 +219,24 @@ def _saved(mention: MentionState, places: Mapping[Node, int]) -> _Mention:
         mention.serial,
         person.number,
         mention.rule,
-        mention.packed,
+        values.said(mention.value),
         mention.invalid,
-        places[mention.node],
+        mention.node,
     )
 
 
-def read_state(path: Path, data: bytes, epoch: int) -> LinkState:
-    """Return the state that the snapshot holds. Raises StateDamagedError, StateIncompatibleError."""
+def read_state(path: Path, data: bytes, epoch: int, values: Values | None = None) -> LinkState:
+    """Return the state that the snapshot holds; ``values`` keeps what mentions say, in memory if None.
+
+    Raises StateDamagedError, StateIncompatibleError.
+    """
     with undisturbed():
-        return _read_state(path, data, epoch)
+        return _read_state(path, data, epoch, values)
 
 
-def _read_state(path: Path, data: bytes, epoch: int) -> LinkState:
+def _read_state(path: Path, data: bytes, epoch: int, values: Values | None) -> LinkState:
     position, _ = read_preamble(path, data, "snapshot", epoch)
-    state = LinkState({})
+    state = LinkState({}, values=values)
     graph = GraphReader(state)
     whole = False
     while position < len(data):
@@ -288,7 +289,7 @@ def _restore(state: LinkState, graph: GraphReader, part: _Part) -> bool:
             feed.deleted.update([(key, from_bytes(version)) for key, version in part.keys])
         case _Rows():
             _restore_rows(state, graph, part)
-        case GraphCode() | Nodes() | Edges():
+        case GraphCode() | Words() | Names():
             graph.take(part)
         case _End():
             if part.mentions != state.mention_count:
@@ -302,7 +303,8 @@ def _restore_rows(state: LinkState, graph: GraphReader, part: _Rows) -> None:
     for key, version, source_time, placeholder, mentions in part.rows:
         row = feed.rows[key] = RowState(feed, key, from_bytes(version), source_time, placeholder)
         for role, ordinal, serial, number, rule, packed, invalid, node in mentions:
-            mention = MentionState(row, intern(role), ordinal, serial, packed, invalid)
+            mention = MentionState(row, intern(role), ordinal, serial, 0, invalid)
+            state.say(mention, packed)
             mention.rule = rule
             if state.known is not None and serial < state.known.next_serial:
                 state.anchored.add(serial)

@@ -2,11 +2,13 @@
 
 Nothing here decides; `linkage.engine` does. Objects refer to each other for speed: a mention to its row, node and
 person, a person to its mentions. The order of mentions in a node or person means nothing, so a restored state may
-differ in it. What a mention says is kept packed, and read when its golden record is made or it changes.
+differ in it. What a mention says is kept on the disk (`linkage.values`), and read when its golden
+record is made or it changes.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -19,8 +21,10 @@ from linkage.errors import AuthorityError
 from linkage.features import Features, features_of
 from linkage.generic import GenericValues, default_generic
 from linkage.golden import GoldenRecords
-from linkage.graph import Graph, Node
+from linkage.graph import Graph, Look
 from linkage.ids import Anchor, KnownIds, anchor_of
+from linkage.node import Node
+from linkage.values import Values
 from linkage.weights import Weights, default_weights
 
 Authority = Mapping[str, Sequence[str]]
@@ -63,14 +67,15 @@ NEVER: Final = -1
 class Origin:
     """A feed as golden records see it: for each element of a person how much it is trusted, 0 the most.
 
-    Never changed: another authority makes other origins.
+    Never changed but for its place among all feeds by name: another authority makes other origins.
     """
 
-    __slots__ = ("name", "ranks")
+    __slots__ = ("name", "place", "ranks")
 
     def __init__(self, name: str, ranks: tuple[int, ...]) -> None:
         self.name = name
         self.ranks = ranks
+        self.place = 0
 
 
 class FeedState:
@@ -114,23 +119,21 @@ class RowState:
 class MentionState:
     """A live mention. ``serial`` counts mentions in the order of the log: the smaller the older.
 
-    ``packed`` is the `avro.record.Mention`, ``invalid`` an ID number that was refused, as the source wrote it.
-    ``person`` is None only while an entry is worked on.
+    ``node`` is its place in the graph, 0 while it has none. ``value`` refers to what it says (`linkage.values`),
+    ``invalid`` is an ID number that was refused, as the source wrote it. ``person`` is None only while an entry is
+    worked on.
     """
 
-    __slots__ = ("invalid", "node", "ordinal", "packed", "person", "role", "row", "rule", "serial")
+    __slots__ = ("invalid", "node", "ordinal", "person", "role", "row", "rule", "serial", "value")
 
-    node: Node
-
-    def __init__(
-        self, row: RowState, role: str, ordinal: int, serial: int, packed: bytes, invalid: str
-    ) -> None:
+    def __init__(self, row: RowState, role: str, ordinal: int, serial: int, value: int, invalid: str) -> None:
         self.row = row
         self.role = role
         self.ordinal = ordinal
         self.serial = serial
-        self.packed = packed
+        self.value = value
         self.invalid = invalid
+        self.node = 0
         self.person: PersonEntry | None = None
         self.rule = Rule.ONLY_MENTION
 
@@ -139,14 +142,6 @@ class MentionState:
         """Where the mention stands now."""
         feed = self.row.feed
         return MentionPlace(feed.department, feed.table, self.row.key, self.role, self.ordinal)
-
-    def read(self) -> Mention:
-        """Return what the mention says."""
-        return unpack(self.packed)
-
-    def features(self, generic: GenericValues) -> Features:
-        """Return what linking looks at, where the values of ``generic`` stand for nothing."""
-        return features_of(unpack(self.packed), self.invalid, generic)
 
 
 class PersonEntry:
@@ -165,18 +160,22 @@ class LinkState:
     """Everything that the linker knows; a function of the log up to ``offset``, the next entry that it
     wants."""
 
-    def __init__(self, authority: Authority, weights: Weights | None = None) -> None:
+    def __init__(
+        self, authority: Authority, weights: Weights | None = None, values: Values | None = None
+    ) -> None:
+        """``values`` keeps what mentions say, in memory if None. Raises AuthorityError, WeightsError."""
         check_authority(authority)
+        self.values = Values() if values is None else values
         self.authority = authority
         self.decisions = DecisionBook()
-        self.graph = Graph(weights or default_weights(), self._verdicts)
+        self.graph = self._new_graph(weights or default_weights())
         self.offset = 0
         self.next_person = 1
         self.next_serial = 1
         self.refresh = False
         """All golden records are to be made again with the next entry: the authority changed."""
         self.feeds: dict[str, FeedState] = {}
-        self.golden = GoldenRecords()
+        self.golden = GoldenRecords(self.values)
         self.persons: dict[int, PersonEntry] = {}
         self.merged: dict[int, int] = {}
         self.mention_count = 0
@@ -196,10 +195,10 @@ class LinkState:
         """Go by another table, switched to then (microseconds since 1970), with an empty graph: whoever calls brings
         the mentions in. Raises WeightsError when the table cannot be gone by; nothing has changed then."""
         if table is TableName.WEIGHTS:
-            self.graph = Graph(Weights(text, table), self._verdicts)
+            self.graph = self._new_graph(Weights(text, table))
         else:
             self.generic = GenericValues(text, table)
-            self.graph = Graph(self.graph.scorer.weights, self._verdicts)
+            self.graph = self._new_graph(self.graph.scorer.weights)
         self.switched[table] = switched_at
 
     def table(self, table: TableName) -> str:
@@ -255,8 +254,33 @@ class LinkState:
         """Return the live mention at a place, None when there is none."""
         return self.mention(place.feed, place.key, place.role, place.ordinal)
 
-    def _verdicts(self, node: Node) -> Iterator[tuple[Node, Callable[[int], int]]]:
-        for mention in node.members:
+    def _new_graph(self, weights: Weights) -> Graph:
+        # What the graph asks for it must not hold: its memory goes with the state, not with the next collection.
+        state = weakref.proxy(self)
+        return Graph(weights, lambda node: state.verdicts(node), lambda mention: state.features_of(mention))
+
+    def node_of(self, mention: MentionState) -> Node:
+        """Return the node that the mention is of, to be looked at until something changes."""
+        return Look(self.graph)(mention.node)
+
+    def features_of(self, mention: MentionState) -> Features:
+        """Return what linking looks at in a mention."""
+        return features_of(self.read(mention), mention.invalid, self.generic)
+
+    def read(self, mention: MentionState) -> Mention:
+        """Return what a mention says."""
+        return unpack(self.values.said(mention.value))
+
+    def say(self, mention: MentionState, said: bytes) -> None:
+        """Keep what a mention says now, packed, in the place of what it said before."""
+        before = mention.value
+        mention.value = self.values.put(said, mention.row.key)
+        if before:
+            self.values.free(before)
+
+    def verdicts(self, node: int) -> Iterator[tuple[int, Callable[[int], int]]]:
+        """Yield whom standing decisions name with a node, and what becomes of the pair's score."""
+        for mention in self.graph.members[node]:
             for verdict in self.decisions.verdicts(mention.place):
                 other = self.at(verdict.other)
                 if other is not None:

@@ -15,8 +15,12 @@ from linkage.native import compiled
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
-FIELDS: Final = 4
-"""Numbers a mention: bytes of what it says, bytes of its row's key, the row's source time, its feed's place."""
+FIELDS: Final = 3
+"""Numbers a mention: what refers to its value (`linkage.values`), its row's source time, its feed's place."""
+# What compiled code depends on stands in its own file; a test compares these with `linkage.values`.
+_UNIT: Final = 32
+_LENGTH_BITS: Final = 26
+_HEAD: Final = 4
 
 # MessagePack's first bytes.
 _NIL: Final = 0xC0
@@ -185,19 +189,22 @@ def _put_feeds(out: Bytes, position: int, marked: Numbers, mark: int, but: int, 
 def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Numbers, out: Bytes) -> int:
     """Write the golden record of mentions to ``out``: MessagePack of values, provenance and number of mentions.
 
-    ``data`` is, mention by mention, what it says (MessagePack) and its row's key (UTF-8); ``fields`` are `FIELDS`
-    numbers each. Feeds are numbered in the order of their names: ``ranks`` has a feed's for each element, ``texts`` the
+    ``data`` holds what mentions say (MessagePack) and their rows' keys (UTF-8); ``fields`` are `FIELDS` numbers each.
+    Feeds are numbered in the order of their names: ``ranks`` has a feed's for each element, ``texts`` the
     feeds' names as JSON, then what opens each element in the provenance; ``ends`` says where each of these ends.
 
     Returns the bytes written; when ``out`` is too small, the size that suffices, negative.
     """
     count = fields.size // FIELDS
     feeds, elements = ranks.shape
-    lengths = 0
+    lengths = said = 0
     for one in range(count):
-        lengths += fields[one * FIELDS + 1]
+        start = (fields[one * FIELDS] >> _LENGTH_BITS) * _UNIT
+        for place in range(_HEAD):
+            lengths += _byte(data, start + place) << 8 * place
+        said += fields[one * FIELDS] & ((1 << _LENGTH_BITS) - 1)
     needed: int = (
-        data.size
+        said
         + texts.size
         + lengths * _ESCAPED
         + count * _ROOM
@@ -212,9 +219,14 @@ def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Nu
     roles = np.empty((count, 2), np.int64)
     ordinals = np.empty(count, np.int64)
     shown = np.full(feeds, -1)
-    position = 0
     for one in range(count):
-        place = position
+        start = (fields[one * FIELDS] >> _LENGTH_BITS) * _UNIT
+        length = 0
+        for place in range(_HEAD):
+            length += _byte(data, start + place) << 8 * place
+        keys[one, 1] = start + (fields[one * FIELDS] & ((1 << _LENGTH_BITS) - 1))
+        keys[one, 0] = keys[one, 1] - length
+        place = start + _HEAD
         first = _byte(data, place)
         place += 1 if first < _NIL else 3 if first == _ARRAY_16 else 5
         roles[one, 0], roles[one, 1] = _text(data, place)
@@ -224,9 +236,7 @@ def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Nu
             starts[one, element] = place
             stops[one, element] = place if data[place] == _NIL else end
             place = end
-        keys[one, 0] = position + fields[one * FIELDS]
-        position = keys[one, 1] = keys[one, 0] + fields[one * FIELDS + 1]
-        shown[fields[one * FIELDS + 3]] = 0
+        shown[fields[one * FIELDS + 2]] = 0
 
     # Elements: who has the value that survives, and which feeds have it (1) or another one (2).
     winners = np.full(elements, -1)
@@ -242,10 +252,10 @@ def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Nu
             if best < 0:
                 best = one
                 continue
-            feed, other = fields[one * FIELDS + 3], fields[best * FIELDS + 3]
+            feed, other = fields[one * FIELDS + 2], fields[best * FIELDS + 2]
             rank = ranks[feed, element] - ranks[other, element]
             if rank == 0:
-                rank = fields[best * FIELDS + 2] - fields[one * FIELDS + 2]
+                rank = fields[best * FIELDS + 1] - fields[one * FIELDS + 1]
             if rank == 0:
                 rank = feed - other
             if rank == 0:
@@ -264,7 +274,7 @@ def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Nu
             begin, end = starts[one, element], stops[one, element]
             if end > begin:
                 equal = one == best or _compare(data, begin, end, start, stop) == 0
-                marked[element, fields[one * FIELDS + 3]] |= 1 if equal else 2
+                marked[element, fields[one * FIELDS + 2]] |= 1 if equal else 2
         if numbers[best] < 0:
             numbers[best] = found
             records[found] = best
@@ -303,11 +313,11 @@ def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Nu
             out[position] = _COMMA
             position += 1
         out[position] = _OPEN
-        position = _put_number(out, position + 1, shown[fields[one * FIELDS + 3]])
+        position = _put_number(out, position + 1, shown[fields[one * FIELDS + 2]])
         out[position] = _COMMA
         position = _put_json(out, position + 1, data, keys[one, 0], keys[one, 1])
         out[position] = _COMMA
-        position = _put_number(out, position + 1, fields[one * FIELDS + 2])
+        position = _put_number(out, position + 1, fields[one * FIELDS + 1])
         out[position] = _CLOSE
         position += 1
     position = _put(out, position, _ELEMENTS, 0, _ELEMENTS.size)
@@ -324,7 +334,7 @@ def survive(data: Bytes, fields: Numbers, ranks: Numbers, texts: Bytes, ends: Nu
         out[position] = _OPEN
         position = _put_number(out, position + 1, numbers[best])
         out[position] = _COMMA
-        position = _put_feeds(out, position + 1, marked[element], 1, fields[best * FIELDS + 3], shown)
+        position = _put_feeds(out, position + 1, marked[element], 1, fields[best * FIELDS + 2], shown)
         out[position] = _COMMA
         position = _put_feeds(out, position + 1, marked[element], 2, -1, shown)
         out[position] = _CLOSE

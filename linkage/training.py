@@ -35,8 +35,7 @@ from linkage.births import BirthLevel
 from linkage.compare import Scorer, is_comparable
 from linkage.errors import WeightsError
 from linkage.features import KIND_MASK, PLACES, Kind
-from linkage.generic import GenericValues
-from linkage.graph import Node
+from linkage.node import Node
 from linkage.state import LinkState, MentionState
 from linkage.weights import Weights
 
@@ -177,14 +176,15 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
     )
     numbers: dict[str, list[MentionState]] = {}
     families: dict[int, list[MentionState]] = {}
-    hot = state.graph.hot
+    graph = state.graph
     for mention in mentions:
-        if number := _number(mention.node):
+        core, tokens = state.features_of(mention)
+        if number := core.number or core.doubtful:
             numbers.setdefault(number, []).append(mention)
-        if not mention.node.core.number:
+        if not core.number:
             continue
-        for sign in mention.features(state.generic).tokens:
-            if sign & KIND_MASK == Kind.HOUSEHOLD and sign not in hot:
+        for sign in tokens:
+            if sign & KIND_MASK == Kind.HOUSEHOLD and not graph.is_hot(sign):
                 families.setdefault(sign, []).append(mention)
     same = [
         pair for number in sorted(numbers) for pair in combinations(rng.sample(*_some(numbers[number])), 2)
@@ -193,7 +193,7 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
         pair
         for sign in sorted(families)
         for pair in combinations(rng.sample(*_some(families[sign])), 2)
-        if pair[0].node.core.number != pair[1].node.core.number
+        if graph.number(pair[0].node) != graph.number(pair[1].node)
     ]
     stranger: list[tuple[MentionState, MentionState]] = []
     if len(mentions) > 1:
@@ -203,9 +203,9 @@ def _samples(state: LinkState, most: int, rng: random.Random) -> tuple[list[Pair
             if one.person is not other.person:
                 stranger.append((one, other))
     return (
-        _described(rng.sample(same, min(most, len(same))), state.generic),
-        _described(stranger, state.generic),
-        _described(rng.sample(family, min(most, len(family))), state.generic),
+        _described(rng.sample(same, min(most, len(same))), state),
+        _described(stranger, state),
+        _described(rng.sample(family, min(most, len(family))), state),
     )
 
 
@@ -214,12 +214,12 @@ def _some(mentions: list[MentionState]) -> tuple[list[MentionState], int]:
     return mentions, min(len(mentions), MENTIONS)
 
 
-def _described(pairs: Sequence[tuple[MentionState, MentionState]], generic: GenericValues) -> list[Pair]:
+def _described(pairs: Sequence[tuple[MentionState, MentionState]], state: LinkState) -> list[Pair]:
     """Return the pairs as descriptions of single mentions, whatever descriptions they share in the graph."""
     known: dict[int, Node] = {}
     for mention in chain.from_iterable(pairs):
         if mention.serial not in known:
-            features = mention.features(generic)
+            features = state.features_of(mention)
             node = known[mention.serial] = Node(features.core, shared=False)
             node.members.append(mention)
             node.tokens.update(dict.fromkeys(features.tokens, 1))
@@ -231,7 +231,7 @@ def _decided(state: LinkState) -> dict[DecisionKind, list[Pair]]:
     for held in sorted(state.decisions, key=lambda held: held.order):
         left, right = state.at(held.left), state.at(held.right)
         if held.stands and left is not None and right is not None:
-            found[held.decision.kind] += _described([(left, right)], state.generic)
+            found[held.decision.kind] += _described([(left, right)], state)
     return found
 
 

@@ -17,8 +17,9 @@ from avro.record import DecisionKind
 from linkage.compare import Item
 from linkage.engine import Engine
 from linkage.features import INDEXED, KIND_MASK, Kind
-from linkage.graph import SURE, Node
+from linkage.graph import SURE, Look, number_key
 from linkage.names import name_share
+from linkage.node import Node
 from linkage.outputs import PersonState, format_person_id, parse_person_id
 from linkage.state import LinkState, MentionState, PersonEntry
 from linkage.weights import UNIT
@@ -162,18 +163,20 @@ def why_pair(engine: Engine, left: Place, right: Place) -> PairWhy | None:
 def _others(state: LinkState, mentions: list[MentionState]) -> list[tuple[MentionState, MentionState]]:
     """Return pairs with other persons' mentions that nearly link, or have the same number."""
     graph = state.graph
+    look = Look(graph)
     found: list[tuple[MentionState, MentionState]] = []
     for node in dict.fromkeys([mention.node for mention in mentions]):
-        near: dict[Node, None] = dict.fromkeys(node.edges)
-        for number in node.numbers:
-            near.update(dict.fromkeys(graph.numbers[number]))
-        person = node.members[0].person
+        near = dict.fromkeys([other for other, _ in graph.edges(node)])
+        for number in look(node).numbers:
+            near.update(dict.fromkeys(graph.with_number(number)))
+        members = graph.members[node]
+        person = members[0].person
         found += [
             (mention, member)
             for other in near
-            for member in other.members
+            for member in graph.members[other]
             if member.person is not person
-            for mention in node.members
+            for mention in members
         ]
     return found
 
@@ -185,8 +188,10 @@ def _pairs(state: LinkState, pairs: Iterable[tuple[MentionState, MentionState]])
 def _pair(state: LinkState, left: MentionState, right: MentionState) -> PairWhy:
     scorer = state.graph.scorer
     items: list[Item] = []
-    score = scorer.score(left.node, right.node, items.append)
-    one, other = left.node.core, right.node.core
+    look = Look(state.graph)
+    node, another = look(left.node), look(right.node)
+    score = scorer.score(node, another, items.append)
+    one, other = node.core, another.core
     verdicts = {verdict.other: verdict for verdict in state.decisions.verdicts(left.place)}
     verdict = verdicts.get(right.place)
     decision = None
@@ -199,7 +204,7 @@ def _pair(state: LinkState, left: MentionState, right: MentionState) -> PairWhy:
         constraint = "decision"
     elif one.number and other.number and one.number != other.number:
         constraint = None if verdict is not None and score >= scorer.link else "different_numbers"
-    elif left.node.edges.get(right.node, 0) <= scorer.apart:
+    elif node.edges.get(another, 0) <= scorer.apart:
         twins = one.order and other.order and one.order != other.order
         constraint = "different_birth_order" if twins else "plainly_different"
     words = CONSTRAINTS[constraint] if constraint else Words("", "")
@@ -207,16 +212,16 @@ def _pair(state: LinkState, left: MentionState, right: MentionState) -> PairWhy:
         left=_told(left),
         right=_told(right),
         same_person=left.person is right.person,
-        one_description=left.node is right.node,
+        one_description=node is another,
         score=score / UNIT,
         link=scorer.link / UNIT,
         evidence=tuple([_evidence(item) for item in items]),
-        shared=_shared(state, left.node, right.node),
+        shared=_shared(state, node, another),
         constraint=constraint,
         constraint_en=words.en,
         constraint_zh=words.zh,
         decision=decision,
-        terms=_terms(state, left.node, right.node),
+        terms=_terms(state, node, another),
     )
 
 
@@ -233,12 +238,13 @@ def _terms(state: LinkState, one: Node, other: Node) -> tuple[TermWhy, ...]:
     found: list[TermWhy] = []
     for number in sorted(set(one.numbers) & set(other.numbers)):
         words = ELEMENTS["number"]
-        found.append(TermWhy("number", len(graph.numbers[number]), number in graph.hot_numbers, None, *words))
+        key = number_key(number)
+        found.append(TermWhy("number", graph.holders(key), graph.is_hot(key), None, *words))
     keys = {*other.keys, *other.tokens}
     for key in sorted({*one.keys, *one.tokens} & keys):
         name = Kind(key & KIND_MASK).name.lower()
         holders = graph.holders(key) if key & KIND_MASK in INDEXED else None
-        found.append(TermWhy(name, holders, key in graph.hot, None, *ELEMENTS[name]))
+        found.append(TermWhy(name, holders, graph.is_hot(key), None, *ELEMENTS[name]))
     for text in sorted(set(one.core.names) & set(other.core.names)):
         found.append(TermWhy("name", None, False, name_share(name_key(text)), *ELEMENTS["name"]))
     return tuple(found)
@@ -246,8 +252,12 @@ def _terms(state: LinkState, one: Node, other: Node) -> tuple[TermWhy, ...]:
 
 def _how(state: LinkState, person: PersonEntry) -> tuple[StepWhy, ...]:
     """Return the strongest links that connect the person's descriptions (Kruskal 1956)."""
-    nodes = sorted({mention.node: None for mention in person.mentions}, key=lambda node: node.order)
-    place = {node: index for index, node in enumerate(nodes)}
+    look = Look(state.graph)
+    nodes = sorted(
+        [look(node) for node in {mention.node: None for mention in person.mentions}],
+        key=lambda node: node.order,
+    )
+    place: dict[Node, int] = {node: index for index, node in enumerate(nodes)}
     link = state.graph.scorer.link
     links = sorted(
         [
@@ -274,13 +284,13 @@ def _first(node: Node) -> Place:
 def _shared(state: LinkState, one: Node, other: Node) -> tuple[str, ...]:
     graph = state.graph
     found: dict[str, None] = {}
-    if any(number in other.numbers and number not in graph.hot_numbers for number in one.numbers):
+    if any(number in other.numbers and not graph.is_hot(number_key(number)) for number in one.numbers):
         found["number"] = None
     keys = {*other.keys, *other.tokens}
     kinds = SURE if one.core.number and other.core.number else INDEXED
     for key in (*one.keys, *one.tokens):
         kind = key & KIND_MASK
-        if key in keys and kind in kinds and key not in graph.hot:
+        if key in keys and kind in kinds and not graph.is_hot(key):
             found[Kind(kind).name.lower()] = None
     return tuple(sorted(found))
 

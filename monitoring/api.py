@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from monitoring.answers import AlertEntry, AlertsAnswer, MuteRequest, SignalsAnswer, StatusAnswer, TestAnswer
+from monitoring.answers import (
+    AlertEntry,
+    AlertsAnswer,
+    FeedStatus,
+    MuteRequest,
+    SignalsAnswer,
+    StatusAnswer,
+    TestAnswer,
+)
 from monitoring.conditions import HUB
 from monitoring.console import Console
 from monitoring.deliveries import Delivery
 from monitoring.notifier import Notifier
-from monitoring.observer import ObservedFeed, Observer, Picture
+from monitoring.observer import FeedPicture, ObservedFeed, Observer, Picture
 
 T = TypeVar("T")
 
@@ -55,13 +64,19 @@ class Api:
         self._console.show(picture, self._notifier.active())
 
     def _status(self) -> Response:
-        return _json(StatusAnswer(self._picture.sources if self._picture is not None else ()))
+        if self._picture is None:
+            return _json(StatusAnswer([], alerts=self._going_on()))
+        feeds = [_feed(one) for one in self._picture.feeds]
+        return _json(StatusAnswer(list(self._picture.sources), self._picture.now, feeds, self._going_on()))
 
     def _signals(self) -> Response:
         return _json(SignalsAnswer(self._picture.signals if self._picture is not None else {}))
 
     def _alerts(self) -> Response:
-        entries = [
+        return _json(AlertsAnswer(self._going_on(), self._notifier.mutes(), self._notifier.channels))
+
+    def _going_on(self) -> list[AlertEntry]:
+        return [
             AlertEntry(
                 kind=alert.condition.kind.value,
                 subject=alert.condition.subject,
@@ -75,7 +90,6 @@ class Api:
             )
             for alert, muted in self._notifier.active()
         ]
-        return _json(AlertsAnswer(entries, self._notifier.mutes(), self._notifier.channels))
 
     async def _test(self, request: Request) -> Response:
         _only_json(request)
@@ -108,6 +122,22 @@ class Api:
         except ValueError:
             raise HTTPException(422, "'date' is no day; write it as YYYY-MM-DD") from None
         return Response(status_code=201 if self._observer.deliver(delivery) else 200)
+
+
+def _feed(picture: FeedPicture) -> FeedStatus:
+    usual, last = picture.usual, picture.verification
+    return FeedStatus(
+        feed=picture.feed.id,
+        zh=picture.feed.zh,
+        en=picture.feed.en,
+        count=None if usual is None else picture.count,
+        usual=None if usual is None or math.isinf(usual.high) else (usual.low, usual.high),
+        due=picture.due,
+        delivered=picture.delivered,
+        verified=None if last is None else last.finished,
+        differences=0 if last is None else last.differences,
+        error="" if last is None else last.error,
+    )
 
 
 def _json(value: object) -> Response:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from connectors.clickhouse.complaint import Complaint
 from connectors.feeds.objectives import Delay
 from monitoring.signals import Signals
 from monitoring.status import (
@@ -52,7 +53,9 @@ class Kind(StrEnum):
     DELIVERY_SIZE = "delivery-size"
     SILENCE = "silence"
     VERIFICATION = "verification"
+    DEAD_LETTERS = "dead-letters"
     CALENDAR = "calendar"
+    STORE_ATTENTION = "store-attention"
     TEST = "test"
 
 
@@ -62,6 +65,7 @@ HOLD_SECONDS: Final = {
     Kind.CONSUMER_LAGGING: 15.0,
     Kind.SINK_FAILING: 15.0,
     Kind.CLOCK_SKEW: 60.0,
+    Kind.STORE_ATTENTION: 300.0,
 }
 """How long a condition must last before somebody is told: a restart of a part is over by then. Others are told at once,
 their thresholds are times themselves."""
@@ -122,6 +126,18 @@ def of_source(
             Severity.WARNING,
             f"{department} 数据源时钟与枢纽相差 {signals.skew:+.0f} 秒，请检查双方的 NTP。",
             f"the clock of {department} differs from the hub's by {signals.skew:+.0f} s; see NTP on both",
+        )
+
+
+def of_store(complaints: Sequence[Complaint]) -> Iterator[Condition]:
+    """Yield one condition for all that the store's upkeep has found; none when that is nothing."""
+    if complaints:
+        yield Condition(
+            Kind.STORE_ATTENTION,
+            HUB,
+            Severity.ERROR,
+            "存储需要处理：" + "；".join(complaint.zh for complaint in complaints) + "。",
+            "the store needs attention: " + "; ".join(complaint.en for complaint in complaints),
         )
 
 

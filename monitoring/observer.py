@@ -15,9 +15,10 @@ from typing import Final
 import msgspec
 import structlog
 
+from connectors.clickhouse.complaint import Complaint
 from connectors.feeds.objectives import Delay, Objectives
 from monitoring import files
-from monitoring.conditions import HUB, Condition, Kind, Severity, of_source, span
+from monitoring.conditions import HUB, Condition, Kind, Severity, of_source, of_store, span
 from monitoring.deliveries import Delivery, DeliveryBook, due_moments, late_since, unusual_size
 from monitoring.expectation import FeedRates, Interval, RateBook
 from monitoring.history import Line
@@ -57,15 +58,24 @@ class Verification(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Letters(msgspec.Struct, frozen=True):
+    """How many changes of a feed are open dead letters; ``feed`` is empty for those of topics that no feed reads."""
+
+    feed: str
+    open: int
+
+
 class Look(msgspec.Struct, frozen=True):
     """One look at everything. ``now`` is microseconds since 1970; ``rates`` maps department and stage to changes a
-    second, ``totals`` a feed to its changes so far; ``flow`` is the hub's rates by stage."""
+    second, ``totals`` a feed to its changes so far; ``complaints`` are what the store's upkeep has found."""
 
     now: int
     signals: Mapping[str, Signals]
     rates: Mapping[str, dict[str, float]] = {}
     totals: Mapping[str, int] = {}
     verifications: Mapping[str, Verification] = {}
+    letters: Mapping[str, Letters] = {}
+    complaints: Sequence[Complaint] = ()
 
 
 class FeedPicture(msgspec.Struct, frozen=True):
@@ -150,7 +160,9 @@ class Observer:
                 )
                 self._rates.note(feed.id, now, look.totals[feed.id], well)
             conditions += self._of_feed(feed, look)
+        conditions += self._of_letters(look.letters)
         conditions += self._of_calendar(now)
+        conditions += of_store(look.complaints)
         warming = any(signals.uptime < WARM_UP for signals in look.signals.values())
         unknown = [
             department for department, state in states.items() if warming or state is State.INITIALISING
@@ -221,6 +233,19 @@ class Observer:
                 Severity.ERROR if verification.differences else Severity.WARNING,
                 f"{feed.zh}（{feed.id}）对账未通过：{cause}。请运行 renkou verify --feed {feed.id} --repair。",
                 f"{feed.id}: the last reconciliation failed: {reason}; run renkou verify --feed {feed.id} --repair",
+            )
+
+    def _of_letters(self, letters: Mapping[str, Letters]) -> Iterator[Condition]:
+        titles = {feed.id: f"{feed.zh}（{feed.id}）" for feed in self._feeds}
+        for feed, found in letters.items():
+            title = titles.get(feed, feed or "无人读取的主题")
+            yield Condition(
+                Kind.DEAD_LETTERS,
+                feed or HUB,
+                Severity.WARNING,
+                f"{title}有 {found.open} 条死信待处理，请运行 renkou dead-letters list。",
+                f"{feed or 'topics that no feed reads'}: {found.open} changes are open dead letters; "
+                "run renkou dead-letters list",
             )
 
     def _of_calendar(self, now: float) -> Iterator[Condition]:

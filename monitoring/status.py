@@ -15,7 +15,7 @@ from monitoring.signals import GROUPS, MISSING, STAGES, UNREACHABLE, Signals
 from monitoring.texts import Cause, sentence
 
 HEARTBEAT_STALE: Final = 15.0
-"""Seconds without a heartbeat after which a connector counts as stalled: thirty intervals of the default."""
+"""Seconds without a heartbeat after which a connector counts as stalled: sixty intervals."""
 STAGE_LAG: Final = 30.0
 """Seconds that the queryable frontier may lie behind the captured one, and that a group may stand still with work
 before it: three times what a group takes to notice a killed member."""

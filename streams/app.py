@@ -34,7 +34,8 @@ STAGE_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 1.0
 """Seconds a change waits at most for company."""
 
-ChunksHandler = Callable[[Sequence[Sequence[Any]]], Awaitable[None]]
+ChunksHandler = Callable[[Sequence[Sequence[Any]]], Awaitable[bool | None]]
+"""Handles a batch; True says that it held next to nothing, so that there is nothing to be saved by waiting for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,17 @@ class Gathering:
     """How an agent collects chunks: ``messages`` at most in a batch, ``pause`` seconds at least between two starts.
 
     A stage never pays more than about half of its time for batches that are not full: after one that took t seconds
-    the next starts no sooner than 2 t after it did, but a second later at the latest.
+    the next starts no sooner than 2 t after it did, but a second later at the latest. A stage whose pause is longer
+    than others' makes only theirs after a batch that held next to nothing.
     """
 
     messages: int
     pause: float
 
-    def next_start(self, started: float, ended: float) -> float:
-        """Return when the batch after one that ran from ``started`` to ``ended`` may start."""
-        return started + max(self.pause, min(2 * (ended - started), LONGEST_PAUSE))
+    def next_start(self, started: float, ended: float, light: bool = False) -> float:
+        """Return when the batch after one that ran from ``started`` to ``ended``, a ``light`` one or not, may start."""
+        pause = min(self.pause, STAGE_PAUSE) if light else self.pause
+        return started + max(pause, min(2 * (ended - started), LONGEST_PAUSE))
 
 
 def build(name: str, group: str, settings: Settings, datadir: str) -> faust.App:
@@ -90,8 +93,8 @@ def chunks_agent(app: faust.App, topics: Sequence[str], handler: ChunksHandler, 
             while True:
                 events = await arrivals.take(start)
                 began = time.monotonic()
-                await handler([event.value for event in events])
-                start = gathering.next_start(began, time.monotonic())
+                light = await handler([event.value for event in events])
+                start = gathering.next_start(began, time.monotonic(), bool(light))
                 for event in events:
                     event.ack()
         finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from connectors.clickhouse.access import Access, Local, open_access
+from connectors.clickhouse.complaint import Complaint
 from connectors.clickhouse.store import Store
 from connectors.errors import ConnectorError
 from connectors.feeds import Catalog
@@ -32,6 +34,10 @@ CHUNK_SECONDS: Final = 2.0
 
 LARGEST_CHUNK: Final = 5000
 
+_FAILED: Final = Complaint(
+    "存储维护失败，原因见 store 的日志", "the store's upkeep fails; its log at “upkeep failed” says why"
+)
+
 
 class Caretaker:
     """Runs beside the sink. Neither task ever stops the other, or the sink: what fails is logged and tried again."""
@@ -44,7 +50,6 @@ class Caretaker:
         self._store = store
         self._stopping = threading.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._complaints: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Begin, in the running loop."""
@@ -64,16 +69,21 @@ class Caretaker:
                 condition = self._store.upkeep.condition()
                 metrics.STORE_PARTS.set(condition.parts)
                 metrics.STORE_BYTES.set(condition.bytes)
-                for complaint in condition.complaints:
-                    if complaint not in self._complaints:
-                        log.warning("the store needs attention", reason=complaint)
-                self._complaints = condition.complaints
+                self._complain(condition.complaints)
                 if merged := self._store.upkeep.merge_one():
                     log.debug("merged", table=merged)
-                metrics.STORE_COMPLAINTS.set(len(self._complaints))
             except (ConnectorError, OSError) as error:
-                metrics.STORE_COMPLAINTS.set(len(self._complaints) + 1)
+                # What was found before still holds as far as anybody knows.
+                self._complain((*(one for one in self._board.complaints if one is not _FAILED), _FAILED))
                 log.warning("upkeep failed, it is tried again", error=str(error))
+
+    def _complain(self, complaints: Sequence[Complaint]) -> None:
+        """Let everybody know what the store needs attention for, in its place of what was known before."""
+        for complaint in complaints:
+            if complaint is not _FAILED and complaint not in self._board.complaints:
+                log.warning("the store needs attention", reason=complaint.en)
+        self._board.complaints = tuple(complaints)
+        metrics.STORE_COMPLAINTS.set(len(complaints))
 
     def _verify(self) -> None:
         rate = self._settings.verify_rate

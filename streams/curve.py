@@ -15,7 +15,8 @@ import numpy as np
 
 from linkage.clusters import partition
 from linkage.evaluation import Contingency
-from linkage.graph import Node
+from linkage.graph import Look
+from linkage.node import Node
 from linkage.state import LinkState
 from linkage.weights import UNIT
 from streams.evaluation import Labelled, Line
@@ -40,7 +41,8 @@ class Point(msgspec.Struct, frozen=True):
 def curve(state: LinkState, truth: Labelled) -> tuple[Point, ...]:
     """Return the points of the curve, by rising threshold; mentions that the truth does not name are left out."""
     graph = state.graph
-    nodes = list({mention.node: None for person in state.persons.values() for mention in person.mentions})
+    look = Look(graph)
+    nodes = [look(node) for node in graph.nodes()]
     persons = dict(zip(truth.places.tolist(), truth.persons.tolist(), strict=True))
     known = [
         (place, persons[hashed])
@@ -72,7 +74,7 @@ def _clusters(
     """Return the cluster of each node when links begin at ``threshold``, 1/256 bit."""
     scorer = copy.copy(state.graph.scorer)
     scorer.link = threshold
-    place = {node: index for index, node in enumerate(nodes)}
+    place: dict[Node, int] = {node: index for index, node in enumerate(nodes)}
     found = np.full(len(nodes), -1, dtype=np.int64)
     count = 0
     seen: set[Node] = set()

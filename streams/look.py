@@ -18,7 +18,7 @@ from connectors.errors import ConnectorError
 from connectors.feeds import Catalog
 from monitoring.frontier import TopicPartition
 from monitoring.lags import LagTracker, Meter
-from monitoring.observer import Look, Verification
+from monitoring.observer import Letters, Look, Verification
 from monitoring.signals import MISSING, UNREACHABLE, GroupLag, Signals
 from monitoring.source import SourceProbe, SourceView
 from monitoring.status import HEARTBEAT_STALE, MICRO
@@ -108,7 +108,7 @@ class Looker:
                 f"known are {', '.join(self._departments)}"
             )
 
-    def look(self, verifications: Mapping[str, Verification]) -> Look:
+    def look(self, verifications: Mapping[str, Verification], letters: Mapping[str, Letters]) -> Look:
         """Ask everybody and return what was answered. Blocks for some seconds at most."""
         self._find_sources()
         deadline = time.monotonic() + PATIENCE
@@ -131,7 +131,9 @@ class Looker:
             for feed, name in self._feeds.items()
             if not error
         }
-        return Look(time.time_ns() // 1000, signals, self._rates(now, error), totals, verifications)
+        clock = time.time_ns() // 1000
+        rates, complaints = self._rates(now, error), self._board.complaints
+        return Look(clock, signals, rates, totals, verifications, letters, complaints)
 
     def _find_sources(self) -> None:
         """Know the databases whose addresses a running hub has published; they may come and go."""

@@ -6,15 +6,24 @@ around it that reads chunks and writes topics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from avro.change import Change, Op, Place, RawEvent, carried, replayed_time
-from avro.envelope import EnvelopeDecoder, Ignored
+from avro.change import (
+    ORIGIN_HEADER,
+    REPLAYED_HEADER,
+    Change,
+    Op,
+    Place,
+    RawEvent,
+    carried,
+    replayed_time,
+)
+from avro.envelope import KEY_HEADERS, EnvelopeDecoder, Ignored
 from avro.errors import DecodeError
 from avro.record import OPEN, DeadLetter, Mark, MarkKind, Record, letter_version, log_key, mark_key
 from connectors.captured import topic_prefix
@@ -35,6 +44,9 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
 
 log = structlog.get_logger()
+
+TELLING_HEADERS: Final = frozenset((*KEY_HEADERS, ORIGIN_HEADER, REPLAYED_HEADER))
+"""Headers of an event that say more of it than its key and value do."""
 
 _OWN_HEADERS: Final = ("__connect.errors.", "renkou.")
 
@@ -57,6 +69,32 @@ class Normalizer:
             )
         }
         """What connectors write beside the tables' topics: about no row."""
+
+    def feed_of(self, topic: str) -> Feed | None:
+        """Return the feed that is captured to a topic."""
+        return self._catalog.by_topic(topic)
+
+    def quick(self, feed: Feed, message: Any, front: bytes) -> tuple[bytes, int] | None:
+        """Return the datum, behind ``front``, of a consumer's record that is a usual row of its feed, and its source
+        time, 0 where a snapshot read it. None for any other, and where more follows than a record: `process` has all.
+        """
+        key, value = message.key, message.value
+        if key is None or value is None or feed.layout is not None:
+            return None
+        for name, _ in message.headers:
+            if name in TELLING_HEADERS:
+                return None
+        usual = self._decoder.usual(key, value, feed.shape, feed.origin, feed.generation, feed.kind)
+        if usual is None:
+            return None
+        row, op, text, version, source_time, captured_time, marker = usual
+        if marker == "last":
+            return None
+        written = feed.write(
+            row, op, text, version, source_time, captured_time,
+            feed.topic, message.partition, message.offset, None, None, front, False,
+        )  # fmt: skip
+        return None if written is None else (written[1], 0 if op is Op.READ else source_time)
 
     def process(self, event: RawEvent) -> list[Outcome]:
         """Return what ``event`` leads to: one outcome, and marks behind it."""
@@ -150,7 +188,7 @@ def heartbeat_time(decoder: EnvelopeDecoder, chunk: Sequence[Any]) -> int | None
         return None
 
 
-def events_of(chunk: Sequence[Any]) -> Iterator[RawEvent]:
+def events_of(chunk: Iterable[Any]) -> Iterator[RawEvent]:
     """Return the consumer records of a chunk as events."""
     for message in chunk:
         event = RawEvent(
@@ -172,25 +210,53 @@ class NormalizeAgent:
         self._producer = producer
         self._reported: dict[str, frozenset[str]] = {}
 
-    def process(self, chunks: Sequence[Sequence[Any]]) -> dict[str, int]:
-        """Write what the chunks lead to and return, by department, the newest commit time of their streamed changes.
+    def process(
+        self, chunks: Sequence[Sequence[Any]], sent: Callable[[Sequence[int]], None] | None = None
+    ) -> None:
+        """Write what the chunks lead to. Returns when everything is durable in the broker.
 
-        Returns when everything is durable in the broker. Raises BrokerUnavailableError.
+        ``sent`` is called when all of it is on its way, with each chunk's newest commit time of a streamed change, 0
+        for a chunk without one: marks that it sends come behind the chunks. Raises BrokerUnavailableError.
         """
-        newest: dict[str, int] = {}
-        counts: dict[tuple[str, str], int] = {}
-        for event in chain.from_iterable(map(events_of, chunks)):
-            for outcome in self._normalizer.process(event):
-                feed, name = self._write(outcome)
-                counts[feed, name] = counts.get((feed, name), 0) + 1
-                if isinstance(outcome, Recorded) and not outcome.record.snapshot:
-                    department = feed.partition(".")[0]
-                    newest[department] = max(newest.get(department, 0), outcome.record.source_time)
+        newest: list[int] = []
+        counts: Counter[tuple[str, str]] = Counter()
+        for chunk in chunks:
+            feed = self._normalizer.feed_of(chunk[0].topic)
+            times: list[int] = []
+            unusual = chunk if feed is None else self._write_usual(feed, chunk, times, counts)
+            for event in events_of(unusual):
+                for outcome in self._normalizer.process(event):
+                    counts[self._write(outcome)] += 1
+                    if isinstance(outcome, Recorded) and not outcome.record.snapshot:
+                        times.append(outcome.record.source_time)
+            newest.append(max(times, default=0))
+        if sent is not None:
+            sent(newest)
         self._producer.flush()
-        for (feed, name), count in counts.items():
-            metrics.CHANGES.labels("normalize", feed, name).inc(count)
+        for (name, what), count in counts.items():
+            metrics.CHANGES.labels("normalize", name, what).inc(count)
         self._report_columns()
-        return newest
+
+    def _write_usual(
+        self, feed: Feed, chunk: Sequence[Any], times: list[int], counts: Counter[tuple[str, str]]
+    ) -> Iterator[Any]:
+        """Write the usual rows of a chunk and yield every other message where it stands among them; note the rows'
+        times and how many there are."""
+        quick, send = self._normalizer.quick, self._producer.send
+        front, key_front = self._schemas.frame_record(feed.id, b""), log_key(feed.id, "")
+        written = latest = 0
+        for message in chunk:
+            usual = quick(feed, message, front)
+            if usual is None:
+                yield message
+                continue
+            value, time = usual
+            send(topics.RECORDS, key_front + message.key, value)
+            written += 1
+            latest = max(latest, time)
+        counts[feed.id, "record"] += written
+        if latest:
+            times.append(latest)
 
     def _report_columns(self) -> None:
         """Say which columns came that nobody named: they are dropped until a feed names them."""
@@ -205,10 +271,13 @@ class NormalizeAgent:
                     action="name or exclude them in the feed",
                 )
 
-    def write_frontiers(self, reached: Mapping[str, int]) -> None:
-        """Write a frontier mark for each department, with its time, behind everything that was written before."""
+    def send_frontiers(self, reached: Mapping[str, int]) -> None:
+        """Send a frontier mark for each department, with its time, behind everything that was sent before."""
         for department, time in reached.items():
             self._write(Mark(MarkKind.FRONTIER, department, "", 0, time))
+
+    def flush(self) -> None:
+        """Return when everything that was sent is durable in the broker. Raises BrokerUnavailableError."""
         self._producer.flush()
 
     def _write(self, outcome: Outcome) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from typing import NamedTuple
 
 import fastavro
 
@@ -25,9 +26,8 @@ class LogRecord:
     datum: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LogDatum:
-    """A record of the log as it travels: nothing of it is decoded."""
+class LogDatum(NamedTuple):
+    """A record of the log as it travels: nothing of it is decoded. There is one for each message of a catch-up."""
 
     feed: str
     datum: bytes

@@ -13,6 +13,7 @@ import structlog
 from avro.envelope import EnvelopeDecoder
 from avro.record import Mark, MarkKind
 from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.complaint import Complaint
 from connectors.clickhouse.schema import FeedTable
 from connectors.clickhouse.writer import Writer, WriteResult
 from connectors.errors import TransientError
@@ -40,7 +41,7 @@ def feed_tables(catalog: Catalog) -> list[FeedTable]:
 
 
 BEHIND_MICROS: Final = 4 * MICRO
-"""Age of the freshest source from which on the hub is behind: beside heartbeats twice a second, several batches."""
+"""Age of the freshest source from which on the hub is behind: beside heartbeats and their way, several batches."""
 
 
 class SourceBoard:
@@ -49,7 +50,8 @@ class SourceBoard:
     ``frontiers`` holds, by department and stage, the source time reached, in microseconds. ``sink_error`` says why the
     last attempt to write failed, empty when it did not; ``writing_since`` is when the present batch was begun
     (monotonic seconds, None between two). ``stored`` counts each department's records that were stored. ``states``
-    holds each source's state, since when it is in it and when that was noted, for the next batch.
+    holds each source's state, since when it is in it and when that was noted, for the next batch. ``complaints`` are
+    what the store's upkeep has found.
     """
 
     def __init__(self) -> None:
@@ -58,6 +60,7 @@ class SourceBoard:
         self.writing_since: float | None = None
         self.stored: dict[str, int] = defaultdict(int)
         self.states: dict[str, tuple[str, int, int]] = {}
+        self.complaints: tuple[Complaint, ...] = ()
 
     def is_behind(self) -> bool:
         """Whether even the source that is queryable up to the latest moment is `BEHIND_MICROS` old: then it is the hub
@@ -85,8 +88,11 @@ class SinkAgent:
         self._board = board
         self._linked: dict[str, dict[str, int]] = {}
 
-    def write(self, chunks: Sequence[Sequence[Any]]) -> None:
-        """Write the chunks as one batch; returns when they are durable. Raises TransientError, TerminalError."""
+    def write(self, chunks: Sequence[Sequence[Any]]) -> bool:
+        """Write the chunks as one batch; returns when they are durable, whether there were any data.
+
+        Raises TransientError, TerminalError.
+        """
         started = time.monotonic()
         batch = Batch()
         for chunk in chunks:
@@ -95,16 +101,14 @@ class SinkAgent:
         queryable = self._queryable()
         for department, frontier in queryable.items():
             batch.add_frontier(department, "queryable", frontier, now)
-        if not batch.has_data:
-            # What is before the marks is durable: nobody who asks for the frontier need wait for its own row.
-            self._are_queryable(queryable)
         for department, (state, since, noted) in list(self._board.states.items()):
             batch.add_source_state(department, state, since, noted)
-        result = self._writer.write(batch)
+        # Nobody who asks for the frontier need wait for its own row.
+        result = self._writer.write(batch, lambda: self._are_queryable(queryable))
         for feed, rows in batch.rows.items():
             self._board.stored[feed.partition(".")[0]] += len(rows)
-        self._are_queryable(queryable)
         self._observe(result, time.monotonic() - started)
+        return batch.has_data
 
     def _queryable(self) -> dict[str, int]:
         """Return what is queryable once this batch is durable: what has come through both of the sink's inputs."""
@@ -183,13 +187,15 @@ class SinkAgent:
             metrics.ROWS.labels(table).inc(count)
         metrics.BATCH_SECONDS.labels("store").observe(seconds)
 
-    async def write_until_done(self, chunks: Sequence[Sequence[Any]]) -> None:
-        """Write off the event loop; repeat the same chunks while the store is away. Raises TerminalError."""
+    async def write_until_done(self, chunks: Sequence[Sequence[Any]]) -> bool:
+        """Write off the event loop; repeat the same chunks while the store is away. Return whether they held marks
+        alone, which cost no insert. Raises TerminalError.
+        """
         pause = RETRY_FIRST
         while True:
             self._board.writing_since = time.monotonic()
             try:
-                await asyncio.to_thread(self.write, chunks)
+                has_data = await asyncio.to_thread(self.write, chunks)
             except TransientError as error:
                 self._board.sink_error = str(error)
                 metrics.RETRIES.labels("store").inc()
@@ -201,4 +207,4 @@ class SinkAgent:
             else:
                 self._board.sink_error = ""
                 self._board.writing_since = None
-                return
+                return not has_data

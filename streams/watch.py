@@ -21,7 +21,7 @@ from streams.logs import describe
 from streams.look import Looker
 from streams.settings import Settings
 from streams.sink import SourceBoard
-from streams.verifications import Verifications
+from streams.stored import letters, verifications
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class Watch:
         self._observer = Observer(feeds, Calendar(settings.calendar), folder)
         self._notifier = Notifier(folder, read_channels(settings.alerts))
         self._looker = Looker(settings, catalog, shared)
-        self._verifications = Verifications(store)
+        self._verifications, self._letters = verifications(store), letters(store)
         self._looking = threading.Lock()
         titles = {department.name: (department.zh, department.en) for department in catalog.departments}
         self._api = Api(titles, feeds, self._observer, self._notifier)
@@ -79,7 +79,9 @@ class Watch:
             return self._look()
 
     def _look(self) -> Picture:
-        picture = self._observer.observe(self._looker.look(self._verifications.newest()))
+        picture = self._observer.observe(
+            self._looker.look(self._verifications.newest(), self._letters.newest())
+        )
         self._notifier.update(picture.conditions, picture.unknown)
         publish(picture, self._observer, [alert for alert, _ in self._notifier.active()])
         for source in picture.sources:

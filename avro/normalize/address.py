@@ -13,6 +13,8 @@ _DASHES: Final = re.compile(f"[{_DASH}]")
 # Most addresses hold none of these: one look, then, instead of two.
 _TO_TIDY: Final = re.compile(f"[{TO_MEND}{_DASH}]")
 _LONGEST_PLACEHOLDER: Final = 8
+USUAL_ADDRESS: Final = re.compile(f"[^{TO_MEND}{_DASH}]{{{_LONGEST_PLACEHOLDER + 1},}}")
+"""What an address looks like that `normalize_address` leaves as it is."""
 _PLACEHOLDER: Final = re.compile(r"不详|不明|未知|待补|无法查明|[xX*]+|\?+|0+")
 
 

@@ -25,12 +25,12 @@ from avro.record import Finding, Kin, Mention
 
 T = TypeVar("T")
 
-_YEAR: Final = 365.2425
+YEAR: Final = 365.2425
 """Days, the mean of the Gregorian calendar."""
-_DAY: Final = 86_400_000_000
+DAY: Final = 86_400_000_000
 """Microseconds."""
-_NEVER: Final = 1 << 62
-_TOLERANCE: Final = 1
+NEVER: Final = 1 << 62
+TOLERANCE: Final = 1
 """Days: a birth of today in Beijing may be tomorrow's by a source's clock in UTC."""
 
 
@@ -45,10 +45,12 @@ def contradictions(id_number: str, sex: str | None, birth_date: int | None) -> t
 
 
 class PersonRule(NamedTuple):
-    """Two elements of one person that cannot both be right. ``test`` gets their values and the limit."""
+    """Two elements of one person that cannot both be right. ``test`` gets their values and the limit; ``kind`` is its
+    name."""
 
     rule: str
     element: str
+    kind: str
     test: Callable[[int, int, float], bool]
     left: str
     right: str
@@ -61,15 +63,17 @@ years the other was born before, None where that is not known."""
 
 
 class RelationRule(NamedTuple):
-    """Something that cannot be of a person and another in a relation. ``test`` gets the facts and the limit."""
+    """Something that cannot be of a person and another in a relation. ``test`` gets the facts and the limit; ``kind``
+    is its name."""
 
     rule: str
     element: str
+    kind: str
     test: Callable[[Facts, float], bool]
     limit: float
 
 
-class _Plan(NamedTuple):
+class MentionRules(NamedTuple):
     """What is asked of one mention of a feed: its key elements, the rules that its elements can break, and those of
     each relation that it can have to others, by kin's relation and by the other's role."""
 
@@ -86,6 +90,7 @@ class Consistency:
 
     ``elements`` has, for each role and ordinal of the feed, the person's elements that it gives; ``kin`` the relations
     that it names others in; ``at_times`` those elements that it gives in some rows only, where they are not missing.
+    ``rules`` are what is asked of each mention.
     """
 
     def __init__(
@@ -95,7 +100,7 @@ class Consistency:
         at_times: Mapping[tuple[str, int], Collection[str]] = MappingProxyType({}),
     ) -> None:
         roles = {role for role, _ in elements}
-        self._plans = {
+        self.rules = {
             mention: self._plan(mention[0], given, kin.get(mention, ()), roles, at_times.get(mention, ()))
             for mention, given in elements.items()
         }
@@ -107,11 +112,11 @@ class Consistency:
         kin: Collection[str],
         roles: Collection[str],
         at_times: Collection[str],
-    ) -> _Plan:
+    ) -> MentionRules:
         rules = relation_rules()
         others = ((other, role_relations().get((role, other), "")) for other in sorted(roles))
         keys = tuple(element for element in key_elements() if element in given and element not in at_times)
-        return _Plan(
+        return MentionRules(
             keys=keys,
             key_values=_values_of(keys),
             person_rules=tuple(rule for rule in person_rules() if rule.left in given and rule.right in given),
@@ -129,9 +134,9 @@ class Consistency:
         was refused is not missing as well.
         """
         added: list[Finding] = []
-        latest = source_time // _DAY + _TOLERANCE if source_time > 0 else _NEVER
+        latest = source_time // DAY + TOLERANCE if source_time > 0 else NEVER
         for mention in mentions:
-            plan = self._plans.get((mention.role, mention.ordinal))
+            plan = self.rules.get((mention.role, mention.ordinal))
             if plan is None:
                 continue
             values = plan.key_values(mention)
@@ -168,6 +173,7 @@ def person_rules() -> tuple[PersonRule, ...]:
         PersonRule(
             _known(row["rule"]),
             row["element"],
+            row["test"],
             _test(_PERSON_TESTS, row),
             row["left"],
             row["right"],
@@ -182,7 +188,8 @@ def relation_rules() -> Mapping[str, tuple[RelationRule, ...]]:
     """Return the rules of ``codes/relation_rule.csv`` by relation. Raises SchemaError as `person_rules`."""
     found: dict[str, list[RelationRule]] = {}
     for row in rows("relation_rule"):
-        rule = RelationRule(_known(row["rule"]), row["element"], _test(_RELATION_TESTS, row), _limit(row))
+        test = _test(_RELATION_TESTS, row)
+        rule = RelationRule(_known(row["rule"]), row["element"], row["test"], test, _limit(row))
         for relation in row["relations"].split("|"):
             found.setdefault(relation, []).append(rule)
     return {relation: tuple(rules) for relation, rules in found.items()}
@@ -228,7 +235,7 @@ def _of_relation(person: Mention, other: Mention | Kin, rules: tuple[RelationRul
     if not rules or (other.id_number is None and other.birth_date is None):
         return ()
     facts = _facts(person, other)
-    return [_finding(rule, element, person) for rule, element, test, limit in rules if test(facts, limit)]
+    return [_finding(rule, element, person) for rule, element, _, test, limit in rules if test(facts, limit)]
 
 
 def _facts(person: Mention, other: Mention | Kin) -> Facts:
@@ -243,7 +250,7 @@ def _facts(person: Mention, other: Mention | Kin) -> Facts:
         False,
         is_named_so and person.birth_date is not None and person.birth_date == other.birth_date,
         sex is not None and sex == their_sex,
-        None if born is None or their_birth is None else (born - their_birth) / _YEAR,
+        None if born is None or their_birth is None else (born - their_birth) / YEAR,
     )
 
 
@@ -269,7 +276,7 @@ def _before(left: int, right: int, limit: float) -> bool:
 
 
 def _years_apart_above(left: int, right: int, limit: float) -> bool:
-    return abs(left - right) > limit * _YEAR
+    return abs(left - right) > limit * YEAR
 
 
 _PERSON_TESTS: Final[Mapping[str, Callable[[int, int, float], bool]]] = {

@@ -35,6 +35,13 @@ _PLACEHOLDER: Final = re.compile(
     r"|^(?:无|空|unnamed|unknown|none|null|baby|n/?a|x+|-+|\?+|0+)$",
     re.IGNORECASE,
 )
+# Certainly no placeholder: none of the characters that begin one, no 某, and no 之 of somebody's child.
+_DOUBTFUL_BEGINNINGS: Final = "".join(sorted({name[0] for name in _PLAIN_PLACEHOLDERS}))
+USUAL_NAME: Final = re.compile(
+    rf"(?![{_DOUBTFUL_BEGINNINGS}])[\u4e00-\u4e4a\u4e4c-\u67cf\u67d1-\u9fff]{{2,4}}"
+)
+"""What a name looks like that `normalize_name` leaves as it is, where unnamed babies are not expected."""
+
 # <surname>婴: only where newborns are registered, since 婴 is also a given name.
 _NEWBORN: Final = re.compile(rf"[{HAN}]{{1,2}}(?:婴儿?|[男女]婴?|毛毛|宝宝|[大小]宝)")
 _MASK: Final = re.compile(r"[*＊×]")

@@ -8,7 +8,8 @@ from typing import Final
 from avro.normalize.issues import NONE, Issues
 from avro.normalize.text import MISSING, fold, is_repeated
 
-_PLAIN: Final = re.compile(r"1[3-9][0-9]{9}")
+USUAL_PHONE: Final = re.compile(r"1[3-9][0-9]{9}")
+"""What a number looks like that `normalize_phone` leaves as it is."""
 _MOBILE: Final = re.compile(r"(?<![0-9])(?:\+?(?:00)?86)?(1[3-9][0-9]{9})(?![0-9])")
 # Area codes have three digits in 010 and 02x, else four; an extension may follow.
 _LANDLINE: Final = re.compile(
@@ -26,7 +27,7 @@ def normalize_phone(value: str | None) -> tuple[str | None, Issues]:
     """
     if value is None:
         return None, NONE
-    if _PLAIN.fullmatch(value):
+    if USUAL_PHONE.fullmatch(value):
         return value, NONE
     text = fold(value)
     if text in MISSING:

@@ -42,6 +42,13 @@ _CITY, _COUNTY, _YEAR, _DAY, _SEQUENCE = (
     _remainders(start, length) for start, length in ((0, 3), (3, 3), (6, 4), (10, 4), (14, 3))
 )
 
+ENDINGS: Final = {
+    digits + character: total - at
+    for digits, total in _SEQUENCE.items()
+    for at, character in enumerate(_CHECK_CHARACTERS)
+}
+"""The last four characters → what they add to the sum, which is a multiple of 11 for a valid number."""
+
 _SHAPE: Final = re.compile(r"[1-9][0-9]{16}[0-9X]")
 _QUOTES: Final = "'\"`\u2018\u2019\u201c\u201d"
 _SCIENTIFIC: Final = re.compile(r"[1-9](?:\.[0-9]{1,17})?[Ee]\+?1[0-9]")
@@ -84,13 +91,15 @@ def check_character(body: str) -> str:
 _REGIONS: Final = 1 << 13
 _DATES: Final = 1 << 16
 _regions: Final[dict[str, int]] = {}
-_dates: Final[dict[str, int]] = {}
+DATES: Final[dict[str, int]] = {}
+KNOWN_REGIONS: Final[dict[str, int]] = {}
+"""The regions among them that a division ever had: nothing is to be noted of these."""
 
 
 def is_valid(number: str) -> bool:
     """Return whether ``number`` is a canonical 18-character number: shape, birth date and check character."""
     try:
-        total = _regions[number[:6]] + _dates[number[6:14]] + _SEQUENCE[number[14:17]]
+        total = _regions[number[:6]] + DATES[number[6:14]] + _SEQUENCE[number[14:17]]
     except KeyError:
         return _read_valid(number)
     return _CHECK_CHARACTERS[total % 11] == number[17:]
@@ -102,10 +111,13 @@ def _read_valid(number: str) -> bool:
         return False
     if len(_regions) >= _REGIONS:
         _regions.clear()
-    if len(_dates) >= _DATES:
-        _dates.clear()
-    _regions[number[:6]] = _CITY[number[:3]] + _COUNTY[number[3:6]]
-    _dates[number[6:14]] = _YEAR[number[6:10]] + _DAY[number[10:14]]
+        KNOWN_REGIONS.clear()
+    if len(DATES) >= _DATES:
+        DATES.clear()
+    region = _regions[number[:6]] = _CITY[number[:3]] + _COUNTY[number[3:6]]
+    if is_known(number[:6]):
+        KNOWN_REGIONS[number[:6]] = region
+    DATES[number[6:14]] = _YEAR[number[6:10]] + _DAY[number[10:14]]
     return True
 
 
@@ -115,7 +127,7 @@ def _is_well_formed(number: str) -> bool:
             len(number) == LENGTH
             and check_character(number) == number[17]
             and number[0] != "0"
-            and _birth_date(number[6:14]) is not None
+            and birth_day(number[6:14]) is not None
         )
     except KeyError:
         return False
@@ -128,7 +140,7 @@ def sex_of(number: str) -> str:
 
 def birth_date_of(number: str) -> int | None:
     """Return the birth date in a canonical number as days since 1970-01-01, None when there is no such day."""
-    return _birth_date(number[6:14])
+    return birth_day(number[6:14])
 
 
 def normalize_resident_id(value: str | None) -> tuple[str | None, Issues]:
@@ -160,7 +172,7 @@ def _mend(value: str) -> tuple[str | None, Issues]:
         return _upgrade(number)
     if _SHAPE.fullmatch(number) is None:
         return None, _why_shapeless(number)
-    if _birth_date(number[6:14]) is None:
+    if birth_day(number[6:14]) is None:
         return None, ("id_birth_date",)
     if check_character(number) != number[17]:
         return None, ("id_checksum",)
@@ -181,7 +193,7 @@ def _upgrade_usual(value: str) -> tuple[str, Issues] | None:
     """Return what `_upgrade` does of 15 digits whose region and birth date are remembered, else None."""
     region, sequence = value[:6], value[12:]
     try:
-        total = _regions[region] + _dates[_CENTURY + value[6:12]] + _SEQUENCE[sequence]
+        total = _regions[region] + DATES[_CENTURY + value[6:12]] + _SEQUENCE[sequence]
     except KeyError:
         return None
     if sequence >= _FIRST_CENTENARIAN or value == value[0] * OLD_LENGTH:
@@ -196,7 +208,7 @@ def _upgrade(number: str) -> tuple[str | None, Issues]:
         return None, ("id_characters",)
     century = "18" if number[12:] >= _FIRST_CENTENARIAN else _CENTURY
     body = number[:6] + century + number[6:]
-    if _birth_date(body[6:14]) is None:
+    if birth_day(body[6:14]) is None:
         return None, ("id_birth_date",)
     upgraded = body + check_character(body)
     is_valid(upgraded)  # remembers region and date
@@ -205,7 +217,8 @@ def _upgrade(number: str) -> tuple[str | None, Issues]:
 
 # A century and a half of days; numbers that are not days must not push them out.
 @lru_cache(maxsize=1 << 16)
-def _birth_date(digits: str) -> int | None:
+def birth_day(digits: str) -> int | None:
+    """Return the day of a text yyyyMMdd as days since 1970-01-01, None when there is no such day."""
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).toordinal() - EPOCH
     except ValueError:

@@ -189,7 +189,7 @@ def _daterange(parameters: Parameters) -> Normalizer:
     return normalize
 
 
-def _serial(value: int | None) -> tuple[str | None, Issues]:
+def normalize_serial(value: int | None) -> tuple[str | None, Issues]:
     """Numbers that only name something are text: sources give them as numbers, as text or as UUIDs."""
     return None if value is None else str(value), NONE
 
@@ -263,7 +263,7 @@ RULES: Final[Mapping[str, Rule | ContextRule]] = {
     "epoch": Rule(int, "timestamp", _epoch, frozenset(("unit", "zone"))),
     "day_of_epoch": Rule(int, "date", _day_of_epoch, frozenset(("unit", "zone")), is_remembered=True),
     "credit_code": Rule(str, "string", _always(normalize_credit_code)),
-    "serial": Rule(int, "string", _always(_serial)),
+    "serial": Rule(int, "string", _always(normalize_serial)),
     "integer": Rule(int, "long", _always(normalize_integer)),
     "decimal": Rule(str, "string", _always(normalize_decimal)),
     "money": Rule(

@@ -23,6 +23,10 @@ MISSING: Final = frozenset(("", "无", "0", "-", "--", "/", "空", "NULL", "null
 """Spellings of nothing that the register's sources use beside a null. They are no finding: nothing was said."""
 
 
+USUAL_LABEL: Final = re.compile(f"[^{TO_MEND}]{{{max(map(len, MISSING)) + 1},}}")
+"""What a name of an organisation or place looks like that `normalize_label` leaves as it is."""
+
+
 def fold(text: str) -> str:
     """Return ``text`` with full-width letters, digits and signs in their plain form, and without outer blanks."""
     if _TO_MEND.search(text) is None:

@@ -32,18 +32,26 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 _COMPACT: Final = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})([0-9]{2})")
 _compact_day: Final = remembering(normalize_date, REMEMBERED_DAYS)
+COMPACT_DAYS: Final[dict[str, int]] = {}
+"""yyyyMMdd → the instant at which that day began in Beijing; filled by the long way."""
 _HOURS: Final = {f"{hour:02}": hour * 3600 * SECOND for hour in range(24)}
 _MINUTES: Final = {f"{minute:02}": minute * 60 * SECOND for minute in range(60)}
-_SECONDS: Final = {f"{second:02}": second * SECOND for second in range(60)}
+SECONDS: Final = {f"{second:02}": second * SECOND for second in range(60)}
+CLOCK: Final = {
+    f"{hour}{minute}": from_hours + from_minutes
+    for hour, from_hours in _HOURS.items()
+    for minute, from_minutes in _MINUTES.items()
+}
+"""hhmm → microseconds since midnight."""
 
 # The usual shape, yyyy-MM-ddThh:mm:ss[.000000]Z, in four pieces: a sum of look-ups costs a sixth of a calendar's work.
-_ISO_HOURS: Final = {f"T{hour}:": instant for hour, instant in _HOURS.items()}
-_ISO_MINUTES: Final = {f"{minute}:": instant for minute, instant in _MINUTES.items()}
-_ISO_SECONDS: Final = {
-    f"{second}{tail}": instant for second, instant in _SECONDS.items() for tail in ("Z", ".000000Z")
+ISO_HOURS: Final = {f"T{hour}:": instant for hour, instant in _HOURS.items()}
+ISO_MINUTES: Final = {f"{minute}:": instant for minute, instant in _MINUTES.items()}
+ISO_SECONDS: Final = {
+    f"{second}{tail}": instant for second, instant in SECONDS.items() for tail in ("Z", ".000000Z")
 }
 # Filled by the long way, with days in the register's centuries only.
-_iso_days: Final[dict[str, int]] = {}
+ISO_DAYS: Final[dict[str, int]] = {}
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.([0-9]{1,9}))?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 )
@@ -66,10 +74,10 @@ def normalize_iso_instant(value: str | None) -> Instant:
         return None, NONE
     try:
         return (
-            _iso_days[value[:10]]
-            + _ISO_HOURS[value[10:14]]
-            + _ISO_MINUTES[value[14:17]]
-            + _ISO_SECONDS[value[17:]]
+            ISO_DAYS[value[:10]]
+            + ISO_HOURS[value[10:14]]
+            + ISO_MINUTES[value[14:17]]
+            + ISO_SECONDS[value[17:]]
         ), NONE
     except KeyError:
         return _read_iso(value)
@@ -93,9 +101,9 @@ def _read_iso(value: str) -> Instant:
     except (ValueError, OverflowError):
         return None, ("impossible_time",)
     if value.endswith("Z") and _FIRST <= instant < _LAST:
-        if len(_iso_days) >= REMEMBERED_DAYS:
-            _iso_days.clear()
-        _iso_days[value[:10]] = instant // DAY * DAY
+        if len(ISO_DAYS) >= REMEMBERED_DAYS:
+            ISO_DAYS.clear()
+        ISO_DAYS[value[:10]] = instant // DAY * DAY
     return normalize_instant(instant, 1)
 
 
@@ -104,12 +112,9 @@ def normalize_compact_time(value: str | None) -> Instant:
     if value is None:
         return None, NONE
     try:
-        clock = _HOURS[value[8:10]] + _MINUTES[value[10:12]] + _SECONDS[value[12:]]
+        return COMPACT_DAYS[value[:8]] + CLOCK[value[8:12]] + SECONDS[value[12:]], NONE
     except KeyError:
         return _read_compact(value)
-    date = value[:8]
-    day = _compact_day(date)[0] if date.isdecimal() and date.isascii() else None
-    return _read_compact(value) if day is None else (day * DAY + clock - BEIJING, NONE)
 
 
 def _read_compact(value: str) -> Instant:
@@ -123,6 +128,9 @@ def _read_compact(value: str) -> Instant:
         return None, issues if issues or not text.strip("0") else ("impossible_time",)
     if hour > "23" or minute > "59" or second > "59":
         return None, ("impossible_time",)
+    if len(COMPACT_DAYS) >= REMEMBERED_DAYS:
+        COMPACT_DAYS.clear()
+    COMPACT_DAYS[date] = day * DAY - BEIJING
     return day * DAY + (int(hour) * 3600 + int(minute) * 60 + int(second)) * SECOND - BEIJING, NONE
 
 

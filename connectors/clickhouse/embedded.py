@@ -20,6 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from connectors.clickhouse.engine import WRITER_SETTINGS, EmbeddedEngine
 from connectors.clickhouse.errors import store_error
+from connectors.clickhouse.intact import Intact
 from connectors.errors import StoreError, StoreUnavailableError
 
 BALLAST_BYTES: Final = 64 << 20
@@ -49,6 +50,8 @@ class EmbeddedStore:
         self.incoming = self.path / "incoming"
         self.config = self.path / "config.xml"
         self.ballast = self.path / "ballast"
+        self.intact = Intact()
+        """What is found of parts without content while the store is open."""
         self._lock: int | None = None
 
     @property
@@ -113,13 +116,15 @@ class EmbeddedStore:
         for leftover in self.incoming.rglob("*.avro"):
             leftover.unlink()
         self._keep_ballast()
-        return EmbeddedEngine(client, self.incoming)
+        engine = EmbeddedEngine(client, self.incoming, self.intact)
+        self.intact.begin(engine.rows)
+        return engine
 
     def open_side(self) -> EmbeddedEngine:
         """Open a handle beside the writer's, for upkeep: one handle runs one statement at a time. Raises as `open`."""
         folder = self.incoming / "side"
         folder.mkdir(mode=0o700, exist_ok=True)
-        return EmbeddedEngine(self._client(), folder)
+        return EmbeddedEngine(self._client(), folder, self.intact)
 
     def _client(self) -> Any:
         try:

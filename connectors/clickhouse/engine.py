@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from connectors.clickhouse import sql
 from connectors.clickhouse.errors import store_error
+from connectors.clickhouse.intact import Intact
 from connectors.errors import StoreError, StoreUnavailableError
 
 MAX_QUERY_BYTES: Final = 16 << 20
@@ -110,27 +111,67 @@ def _translated(call: Callable[[], T]) -> T:
 
 
 class EmbeddedEngine(_Client):
-    """The engine in this process. ``incoming`` is a folder of its own for the containers."""
+    """The engine in this process. ``incoming`` is a folder of its own for the containers, ``intact`` looks at what the
+    engine makes of them."""
 
-    def __init__(self, client: Any, incoming: Path) -> None:
+    def __init__(self, client: Any, incoming: Path, intact: Intact) -> None:
         super().__init__(client)
         self._file = incoming / "batch.avro"
+        self._intact = intact
 
     def load(self, container: bytes, targets: Sequence[Target]) -> None:
-        """See `Engine`. One thread at a time: there is one file."""
+        """See `Engine`. One thread at a time: there is one file.
+
+        Raises StoreError when files can be written and a part without content is in force: the store must be opened
+        anew.
+        """
 
         def run() -> None:
             try:
-                with open(os.open(self._file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-                    file.write(container)
+                self._write(container)
+                if self._intact.hollow:
+                    raise self._wants_opening()
                 for target in targets:
                     self._client.command(
                         f"{target.insert} FROM INFILE {sql.text(str(self._file))} FORMAT Avro"
                     )
+                    if self._intact.check([target.table]):
+                        raise StoreUnavailableError(
+                            f"rows of {target.table} were not written; see the disk's space, quota and health"
+                        )
             finally:
                 self._file.unlink(missing_ok=True)
 
         _translated(run)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """See `Engine`. What a part without content spoils is no error of the query's: raises as `load` does."""
+        try:
+            return super().rows(query)
+        except StoreError:
+            if not self._intact.hollow:
+                raise
+
+        def run() -> None:
+            try:
+                self._write(b"\0")
+            finally:
+                self._file.unlink(missing_ok=True)
+
+        _translated(run)
+        raise self._wants_opening()
+
+    def _write(self, container: bytes) -> None:
+        with open(os.open(self._file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(container)
+
+    def _wants_opening(self) -> StoreError:
+        hollow = self._intact.hollow
+        table, part = hollow[0]
+        return StoreError(
+            f"{len(hollow)} parts were put in force without content, the first is {part} of {table}; the store must be"
+            " opened anew, which takes what they were made from"
+        )
 
 
 class ServerEngine(_Client):

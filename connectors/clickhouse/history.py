@@ -23,6 +23,10 @@ from connectors.clickhouse.tables import Table
 _write_text: Final = compile_writer("string")
 _write_noted: Final = compile_writer(["null", "long"])
 
+DELETED: Final = b"\x02"
+"""``is_deleted`` of a row that is: Avro's 1."""
+_NULL: Final = compile_writer(["null", "string"])(None)
+
 
 @lru_cache(maxsize=4096)
 def noted_bytes(moment: int) -> bytes:
@@ -63,9 +67,9 @@ class RecordHistory:
             noted,
             strict=True,
         ):
-            yield b"".join(
-                (origin, body[key:place_end], body[time:time_end], body[raw:raw_end], noted_bytes(moment))
-            )
+            # The tombstone of a key change may keep values; the state that it stands for has none.
+            row = _NULL if body[place_end - 1 : place_end] == DELETED else body[raw:raw_end]
+            yield b"".join((origin, body[key:place_end], body[time:time_end], row, noted_bytes(moment)))
 
     def truncation(self, mark: Mark, stored: Table) -> str:
         """Return the INSERT of the deletes that a truncation means for the live rows of ``stored`` below its version.

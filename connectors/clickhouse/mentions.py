@@ -18,6 +18,7 @@ from avro.compiled import Conversion, Native, compile_writer
 from avro.outline import Outlines
 from avro.record import Kin, Mention, Record
 from avro.schema import Schema, full_name, plain, shared_schema
+from connectors.clickhouse.history import DELETED
 from connectors.clickhouse.schema import FeedTable
 from connectors.errors import StoreError
 
@@ -69,9 +70,6 @@ _write_mention: Final = compile_writer(
 
 
 _write_text: Final = compile_writer("string")
-
-_DELETED: Final = b"\x02"
-"""``is_deleted`` of a row that is: Avro's 1."""
 
 _NO_MENTION: Final = (-1, 0, 0)
 
@@ -152,7 +150,7 @@ class MentionRows:
             if not known:
                 yield None
             elif b"" in rows:
-                gone = origin + body[key : place_end - 1] + _DELETED + body[time:time_end]
+                gone = origin + body[key : place_end - 1] + DELETED + body[time:time_end]
                 yield [row or gone + absent for row, absent in zip(rows, self._absent, strict=True)]
             else:
                 yield rows

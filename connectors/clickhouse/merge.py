@@ -3,7 +3,7 @@
 A record names in ``unchanged`` the columns, and in ``unchanged_elements`` and each mention's ``unchanged``
 the elements, that keep their value. Through a change of primary key they come from the row with the previous
 key. Its delete, which may arrive before or after the create, keeps the old values in its tombstone for that
-reason.
+reason, unless the create is in the same batch and lacks nothing.
 
 What is merged is a function of the record and of the row before it, so a record that is sent again gives the
 same row: it finds its own, with the version it has, and takes the values from there.
@@ -52,6 +52,16 @@ def needs_values(record: Record) -> bool:
     )
 
 
+def _settled(records: Sequence[Record]) -> set[tuple[str, int]]:
+    """Return key and version of the deletes whose old values nobody will ask for: the other half of the key change is
+    here and has all of its own."""
+    return {
+        (record.previous_key, record.version)
+        for record in records
+        if record.previous_key is not None and not needs_values(record)
+    }
+
+
 @dataclass(slots=True)
 class _Mentioned:
     """A stored mention."""
@@ -72,6 +82,42 @@ class _Stored:
     elements: dict[str, Any] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
     mentions: dict[Slot, _Mentioned] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What a batch asks the store for; a column that nobody lacks is not read.
+
+    ``keys`` has the oldest version of the records that ask for each row. ``elements`` are those of the rows,
+    ``people`` the keys whose mentions are asked for and ``of_people`` their elements.
+    """
+
+    keys: dict[str, int] = field(default_factory=dict)
+    elements: tuple[str, ...] = ()
+    people: set[str] = field(default_factory=set)
+    of_people: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, records: Sequence[Record], elements: tuple[str, ...]) -> _Wanted:
+        """Return what these records lack; ``elements`` are all that the feed has."""
+        wanted = cls()
+        lacking: set[str] = set()
+        of_people: set[str] = set()
+        for record in records:
+            places = [record.key] if record.previous_key is None else [record.key, record.previous_key]
+            people = {element for mention in record.mentions for element in mention.unchanged}
+            if record.is_deleted:  # a key change: its tombstone keeps everything
+                lacking.update(elements)
+                people.update(_NOBODY)
+            lacking.update(record.unchanged_elements)
+            for key in places:
+                wanted.keys[key] = min(wanted.keys.get(key, record.version), record.version)
+            if people:
+                wanted.people.update(places)
+                of_people |= people
+        wanted.elements = tuple(element for element in elements if element in lacking)
+        wanted.of_people = tuple(element for element in _NOBODY if element in of_people)
+        return wanted
 
 
 class Merger:
@@ -97,24 +143,26 @@ class Merger:
 
         Rows are left out where the store has newer ones.
         """
-        wanted: set[str] = set()
-        for row in rows:
-            if needs_values(row.record):
-                wanted.add(row.record.key)
-                if row.record.previous_key is not None:
-                    wanted.add(row.record.previous_key)
-        if not wanted:
+        settled = _settled([row.record for row in rows])
+        lacking = [
+            row.record
+            for row in rows
+            if needs_values(row.record) and (row.record.key, row.record.version) not in settled
+        ]
+        if not lacking:
             return list(rows)
-        known = self._load(sorted(wanted))
+        wanted = _Wanted.of(lacking, self._elements)
+        asking = set(map(id, lacking))
+        known = self._load(wanted)
         merged: list[Row] = []
         for row in rows:
             record = row.record
-            if record.key not in wanted:
+            if record.key not in wanted.keys:
                 merged.append(row)
                 continue
             own = known.setdefault(record.key, _Stored())
             values = self._codec.decode(row.datum)
-            if needs_values(record):
+            if id(record) in asking:
                 if _superseded(own, record, self._feed.slots):
                     continue
                 self._complete(values, record, own, known.get(record.previous_key or ""))
@@ -202,35 +250,58 @@ class Merger:
                     record.version, record.is_deleted or mention is None, elements
                 )
 
-    def _load(self, keys: Sequence[str]) -> dict[str, _Stored]:
+    def _load(self, wanted: _Wanted) -> dict[str, _Stored]:
         known: dict[str, _Stored] = {}
-        fields = [_read_back(column) for column in self._table.columns if column.name in self._elements]
-        mention_fields = [_read_back(column) for column in MENTIONS.columns if column.name in _NOBODY]
-        for chunk in _chunks(keys, KEYS_A_QUERY):
-            condition = f"key IN ({sql.texts(chunk)})"
-            # Not FINAL: it hides deleted rows, and a tombstone's values may be wanted.
-            for key, version, is_deleted, raw, findings, *elements in self._engine.rows(
-                f"SELECT {', '.join(['key', 'version', 'is_deleted', 'raw', _FINDINGS, *fields])}"
-                f" FROM {self._table.stored} WHERE {condition} ORDER BY version DESC LIMIT 1 BY key"
-            ):
-                known[key] = _Stored(
-                    version=version,
-                    is_deleted=is_deleted == 1,
-                    raw=raw,
-                    elements=dict(zip(self._elements, elements, strict=True)),
-                    findings=msgspec.json.decode(findings),
-                )
-            for key, role, ordinal, version, is_deleted, *elements in self._engine.rows(
-                f"SELECT {', '.join(['key', 'role', 'ordinal', 'version', 'is_deleted', *mention_fields])}"
-                f" FROM {MENTIONS.stored} WHERE department = {sql.text(self._feed.department)}"
-                f" AND `table` = {sql.text(self._feed.type)} AND {condition}"
-                " ORDER BY version DESC LIMIT 1 BY key, role, ordinal"
-            ):
-                row = known.setdefault(key, _Stored())
-                values = dict(zip(_NOBODY, elements, strict=True))
-                values["kin"] = msgspec.json.decode(values["kin"])
-                row.mentions[(role, ordinal)] = _Mentioned(version, is_deleted == 1, values)
+        for chunk in _chunks(sorted(wanted.keys), KEYS_A_QUERY):
+            self._load_rows(chunk, wanted.elements, known)
+        # An older record than the row that is stored: whether its mentions are there too decides what becomes of it.
+        late = {key for key, version in wanted.keys.items() if key in known and known[key].version > version}
+        for chunk in _chunks(sorted(wanted.people | late), KEYS_A_QUERY):
+            self._load_mentions(chunk, wanted.of_people, known)
         return known
+
+    def _load_rows(self, keys: Sequence[str], elements: Sequence[str], known: dict[str, _Stored]) -> None:
+        columns = {column.name: column for column in self._table.columns}
+        fields = [
+            "key",
+            "version",
+            "is_deleted",
+            "raw",
+            _FINDINGS,
+            *(_read_back(columns[one]) for one in elements),
+        ]
+        # Not FINAL: it hides deleted rows, and a tombstone's values may be wanted.
+        for key, version, is_deleted, raw, findings, *values in self._engine.rows(
+            f"SELECT {', '.join(fields)} FROM {self._table.stored} WHERE key IN ({sql.texts(keys)})"
+            " ORDER BY version DESC LIMIT 1 BY key"
+        ):
+            known[key] = _Stored(
+                version=version,
+                is_deleted=is_deleted == 1,
+                raw=raw,
+                elements=dict(zip(elements, values, strict=True)),
+                findings=msgspec.json.decode(findings),
+            )
+
+    def _load_mentions(self, keys: Sequence[str], elements: Sequence[str], known: dict[str, _Stored]) -> None:
+        fields = [
+            "key",
+            "role",
+            "ordinal",
+            "version",
+            "is_deleted",
+            *(_MENTION_FIELDS[one] for one in elements),
+        ]
+        for key, role, ordinal, version, is_deleted, *found in self._engine.rows(
+            f"SELECT {', '.join(fields)} FROM {MENTIONS.stored}"
+            f" WHERE department = {sql.text(self._feed.department)} AND `table` = {sql.text(self._feed.type)}"
+            f" AND key IN ({sql.texts(keys)}) ORDER BY version DESC LIMIT 1 BY key, role, ordinal"
+        ):
+            values = dict(zip(elements, found, strict=True))
+            if "kin" in values:
+                values["kin"] = msgspec.json.decode(values["kin"])
+            row = known.setdefault(key, _Stored())
+            row.mentions[role, ordinal] = _Mentioned(version, is_deleted == 1, values)
 
 
 # Named tuples become objects, so the fields' order in the table does not matter.
@@ -265,6 +336,11 @@ def _read_back(column: Column) -> str:
     if kind.startswith("DateTime64(6"):
         return f"toUnixTimestamp64Micro({name})"
     return name
+
+
+_MENTION_FIELDS: Final = {
+    column.name: _read_back(column) for column in MENTIONS.columns if column.name in _NOBODY
+}
 
 
 def _superseded(own: _Stored, record: Record, slots: Sequence[Slot]) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from connectors.clickhouse import sql
 from connectors.clickhouse.engine import Engine
 from connectors.clickhouse.shared import IDENTITIES, IDENTITY_HISTORY, RECORD_HISTORY, SHARED_TABLES
-from connectors.clickhouse.tables import DATABASE, STORED, Table
+from connectors.clickhouse.tables import DATABASE, SETTINGS, STORED, Table
 from connectors.errors import StoreError
 
 _NOTES: Final = f"{DATABASE}.schema_migrations"
@@ -61,10 +61,23 @@ def _begin_history(engine: Engine) -> None:
         )
 
 
+def _merge_in_larger_steps(engine: Engine) -> None:
+    """Let tables of earlier versions be merged as new ones are."""
+    base = SETTINGS["merge_selector_base"]
+    for (stored,) in engine.rows(
+        f"SELECT name FROM system.tables WHERE database = {sql.text(DATABASE)} AND endsWith(name, {sql.text(STORED)})"
+        " AND NOT position(engine_full, 'merge_selector_base')"
+    ):
+        engine.command(
+            f"ALTER TABLE {DATABASE}.{sql.name(stored)} MODIFY SETTING merge_selector_base = {base}"
+        )
+
+
 MIGRATIONS: Final = (
     Migration(1, "the first schema", lambda engine: None),
     Migration(2, "look-up indexes over all rows", _index_old_rows),
     Migration(3, "history of rows and identities begins", _begin_history),
+    Migration(4, "tables are merged in larger steps", _merge_in_larger_steps),
 )
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from connectors.clickhouse.embedded import EmbeddedStore
 from connectors.clickhouse.engine import Engine, connect_server
 from connectors.clickhouse.http import router
+from connectors.clickhouse.intact import Intact
 from connectors.clickhouse.migrate import migrate
 from connectors.clickhouse.readers import Readers
 from connectors.clickhouse.schema import FeedTable, store_schema
@@ -62,6 +63,7 @@ def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
     with ExitStack() as closing:
         engine: Engine
         readers: Readers | None = None
+        intact: Intact | None = None
         if url:
             engine = connect_server(url)
             closing.callback(engine.close)
@@ -77,9 +79,10 @@ def open_store(path: Path, url: str, feeds: Sequence[FeedTable]) -> Store:
             side = embedded.open_side()
             closing.callback(side.close)
             changes = migrate(engine, schema)
+            intact = embedded.intact
             readers = Readers(embedded)
             closing.callback(readers.close)
         writer = Writer(engine, feeds)
         closing.callback(writer.flush)  # called first, and everything is closed even when it raises
-        upkeep = Upkeep(side, None if url else path)
+        upkeep = Upkeep(side, None if url else path, intact=intact)
         return Store(writer, side, upkeep, readers, changes, closing.pop_all().close)

@@ -17,6 +17,19 @@ LOOKUP_GRANULARITY: Final = 1
 """Granules an entry of a look-up index covers: point look-ups by person or number want few granules read."""
 
 
+SETTINGS: Final = {
+    # A deduplication token can outlive its block (kill between the two), and the block that is sent again is dropped:
+    # rows are idempotent by key and version instead.
+    "non_replicated_deduplication_window": 0,
+    # A table that small batches come to is merged less often and in larger steps: with ClickHouse's own 5 the old rows
+    # were written again with every fourth batch. More parts would make looking a key up slower.
+    "merge_selector_base": 8,
+    # Rows that are read to find one: look-ups go by key, and one of a person reads the rows of several keys.
+    "index_granularity": 1024,
+}
+"""Settings that a table's storage is made with; the last cannot be changed later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column. ``type`` is spelled as ClickHouse spells it in ``system.columns``."""
@@ -68,12 +81,11 @@ class Table:
         version = "version, is_deleted" if self.deletes else "version"
         indexes = [self.index_ddl(column) for column in self.lookups]
         parts = ",\n  ".join([column.ddl for column in self.columns] + indexes)
-        # A deduplication token can outlive its block (kill between the two), and the block that is sent again
-        # is dropped: rows are idempotent by key and version instead.
         return (
             f"CREATE TABLE IF NOT EXISTS {self.stored} (\n  {parts}\n)\n"
             f"ENGINE = ReplacingMergeTree({version}) ORDER BY ({sql.names(self.order_by)})\n"
-            f"SETTINGS non_replicated_deduplication_window = 0\nCOMMENT {sql.text(self.comment)}"
+            f"SETTINGS {', '.join(f'{name} = {value}' for name, value in SETTINGS.items())}\n"
+            f"COMMENT {sql.text(self.comment)}"
         )
 
     @staticmethod

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from connectors.clickhouse import sql
+from connectors.clickhouse.complaint import Complaint
 from connectors.clickhouse.engine import Engine
+from connectors.clickhouse.intact import Intact
 from connectors.clickhouse.tables import DATABASE
 from connectors.errors import ConnectorError
 
@@ -38,29 +40,54 @@ ALARM_FREE_BYTES: Final = 2 << 30
 @dataclass(frozen=True, slots=True)
 class Condition:
     """How the store is. ``parts`` are the most that a table has; ``free_bytes`` None where the disk is not ours;
-    ``refused`` names the tables whose last merge failed."""
+    ``refused`` names the tables whose last merge failed, ``hollow`` those with a part that the engine put in force
+    without content."""
 
     table: str
     parts: int
     bytes: int
     free_bytes: int | None
     refused: tuple[str, ...] = ()
+    hollow: tuple[str, ...] = ()
 
     @property
-    def complaints(self) -> tuple[str, ...]:
-        """What the operator should know, a sentence each."""
+    def complaints(self) -> tuple[Complaint, ...]:
+        """What the operator should know."""
         found = []
         if self.parts >= ALARM_PARTS:
             found.append(
-                f"table {self.table} has {self.parts} parts: merges do not keep up; give the store more processor, or"
-                " raise RENKOU_BATCH_ROWS"
+                Complaint(
+                    f"表 {self.table} 有 {self.parts} 个数据片段，合并跟不上写入；请增加处理器，或调高"
+                    " RENKOU_BATCH_ROWS",
+                    f"table {self.table} has {self.parts} parts: merges do not keep up; give the store more processor,"
+                    " or raise RENKOU_BATCH_ROWS",
+                )
             )
         if self.free_bytes is not None and self.free_bytes < ALARM_FREE_BYTES:
-            found.append(f"{self.free_bytes >> 20} MB of disk are free for the store; free disk space")
-        found += [
-            f"table {table} could not be merged; CHECK TABLE {DATABASE}.{sql.name(table)} names a part that is damaged"
-            for table in self.refused
-        ]
+            free = self.free_bytes >> 20
+            found.append(
+                Complaint(
+                    f"存储所在磁盘仅剩 {free} MB，请清理磁盘",
+                    f"{free} MB of disk are free for the store; free disk space",
+                )
+            )
+        for table in self.hollow:
+            found.append(
+                Complaint(
+                    f"表 {table} 有内容未写入磁盘的数据片段，请检查磁盘空间、配额与硬件；可写后 store 进程会自行退出"
+                    "，重启即恢复",
+                    f"table {table} has a part whose content was not written; see the disk's space, quota and health:"
+                    " as soon as it can be written to, the store's process ends and is to be started again",
+                )
+            )
+        for table in self.refused:
+            check = f"CHECK TABLE {DATABASE}.{sql.name(table)}"
+            found.append(
+                Complaint(
+                    f"表 {table} 无法合并，请用 {check} 查出损坏的数据片段",
+                    f"table {table} could not be merged; {check} names a part that is damaged",
+                )
+            )
         return tuple(found)
 
 
@@ -68,12 +95,18 @@ class Upkeep:
     """Does what is due, a little at each call. One thread at a time, with an engine of its own."""
 
     def __init__(
-        self, engine: Engine, folder: Path | None, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        folder: Path | None,
+        clock: Callable[[], float] = time.monotonic,
+        intact: Intact | None = None,
     ) -> None:
-        """``folder`` is where the embedded store is; None for a server, which merges on its own terms."""
+        """``folder`` is where the embedded store is; None for a server, which merges on its own terms. ``intact`` looks
+        at what merges leave."""
         self._engine = engine
         self._folder = folder
         self._clock = clock
+        self._intact = intact
         self._whole: dict[str, float] = {}
         self._refused: dict[str, float] = {}
         """Tables whose last merge failed, and until when each is left alone."""
@@ -86,7 +119,11 @@ class Upkeep:
         )
         table, parts, size = found[0] if found else ("", 0, 0)
         free = None if self._folder is None else shutil.disk_usage(self._folder).free
-        return Condition(table, int(parts), int(size), free, tuple(sorted(self._refused)))
+        hollow: list[str] = []
+        if self._intact is not None:
+            self._intact.check_all()
+            hollow = sorted({table for table, _ in self._intact.hollow})
+        return Condition(table, int(parts), int(size), free, tuple(sorted(self._refused)), tuple(hollow))
 
     def merge_one(self) -> str:
         """Merge the table that needs it most, and return its name, empty when none does. Blocks while it merges.

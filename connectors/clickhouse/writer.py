@@ -8,7 +8,7 @@ dead letters, and last what says how far the store has come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -114,7 +114,8 @@ class Writer:
         self._records = _load_of(RECORD_ROW, RECORD_HISTORY)
         # History first: a person's mentions are found by it.
         self._identities = _load_of(IDENTITY_ROW, IDENTITY_HISTORY, IDENTITIES)
-        self._persons = _load_of(PERSON_ROW, PERSONS, PERSON_HISTORY)
+        # Persons last of all that changes bring: who sees one sees all of it, and the frontier follows at once.
+        self._persons = _load_of(PERSON_ROW, PERSON_HISTORY, PERSONS)
         self._linked = {name: _load_of(shared_schema(name), table) for name, table in LINKED.items()}
         self._marks = _load_of(shared_schema("Mark"), MARKS)
         self._dead_letters = _load_of(DEAD_LETTER, DEAD_LETTERS)
@@ -127,10 +128,11 @@ class Writer:
         )
         self._truncated: dict[str, int] = {feed: version for feed, version in truncations}  # noqa: C416 (types)
 
-    def write(self, batch: Batch) -> WriteResult:
+    def write(self, batch: Batch, there: Callable[[], None] = lambda: None) -> WriteResult:
         """Write the batch; returns when all of it is in the store. Blocks.
 
-        Only frontiers may follow with a later batch or `flush`: they are written once a second.
+        ``there`` is called when all but frontiers and states of sources is in the store. Only frontiers may follow
+        with a later batch or `flush`: they are written once a second.
 
         Raises StoreUnavailableError when the same batch may succeed later and StoreError when it cannot.
         Parts of the batch may be in the store by then: it is to be written again before any later one, and
@@ -149,14 +151,15 @@ class Writer:
             limits[mark.feed] = mark.version
         self._write_records(late, limits, result)
         self._load(self._identities, batch.identities, result)
-        self._load(self._persons, batch.persons, result)
         for name, datums in batch.linked.items():
             self._load(self._linked[name], datums, result)
         self._load(self._dead_letters, batch.dead_letters, result)
+        self._load(self._persons, batch.persons, result)
         # A mark that is stored says that its truncation is complete, a frontier that everything before it is
         # there.
         self._load(self._marks, [_marks.encode(mark) for mark in marks], result)
         self._truncated = limits
+        there()
         self._progress.note(batch)
         self._write_progress(result, force=False)
         return result

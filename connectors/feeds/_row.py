@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -89,18 +89,6 @@ def compile_row(feed: str, plan: Plan) -> RowReader:
     return cast(RowReader, _Reader(plan).compile(f"rows of {feed}", "read"))
 
 
-class Said(NamedTuple):
-    """How the text names a mention that it has put together: the condition under which it is there, empty where it
-    always is; the expressions of PERSON_ELEMENTS and of EVIDENCE, the latter empty where the feed declares none; and
-    the variable of the kin out of JSON columns, empty where there are no such columns."""
-
-    plan: MentionPlan
-    needs: str
-    values: list[str]
-    evidence: list[str]
-    each: str
-
-
 class RowSource(WriterSource):
     """Text that reads a row's values, findings and mentions into variables. Names of columns and fields stand in it as
     literals, never as code."""
@@ -111,7 +99,6 @@ class RowSource(WriterSource):
         self.plan = plan
         self.fields = {field: self.fresh("e") for field in plan.nothing}
         self.columns = {column: self.fresh("v") for column in plan.fields_of}
-        self.said: list[Said] = []
 
     def read_columns(self, row: str) -> None:
         """Add what puts the fields into their variables and the findings into ``f``; ``row`` is the expression of the
@@ -180,16 +167,26 @@ class RowSource(WriterSource):
         for check in self.plan.checks:
             number = self.fields[check.id_field]
             valid = "" if check.is_resident else f" and is_valid({number})"
-            with self.block(f"if {number} is not None{valid}:"):
-                sex, birth_date = self.variable(check.sex_field), self.variable(check.birth_field)
+            sex, birth_date = self.variable(check.sex_field), self.variable(check.birth_field)
+            first = self.check(number, sex, birth_date)
+            first = f" and ({first})" if first else ""
+            with self.block(f"if {number} is not None{first}{valid}:"):
                 self.add(f"i = contradictions({number}, {sex}, {birth_date})")
                 with self.block("if i:"):
                     self.add(f"f = with_contradictions(f, i, {self.constant(check.sources)}, {row})")
 
+    def check(self, number: str, sex: str, birth_date: str) -> str:
+        """Return a condition that holds at least where a number contradicts sex or birth date, empty for always."""
+        return ""
+
+    def needs(self, plan: MentionPlan) -> str:
+        """Return the condition under which a mention is there, empty for always."""
+        return " or ".join(f"{self.variable(field)} is not None" for field in plan.needs)
+
     def _mention(self, plan: MentionPlan) -> None:
         values = [self.variable(field) for field in plan.fields]
         number = values[ID_NUMBER]
-        needs = " or ".join(f"{self.variable(field)} is not None" for field in plan.needs)
+        needs = self.needs(plan)
         with self.block(f"if {needs}:" if needs else "if True:"):
             if plan.is_resident:
                 values[ID_TYPE] = self._named(f"None if {number} is None else RESIDENT_ID")
@@ -203,7 +200,6 @@ class RowSource(WriterSource):
                 evidence = self._evidence(plan.evidence, values[NAME], number, each)
             given = ", ".join((*values, *evidence))
             self.add(f"m.append(mention({plan.role!r}, {plan.ordinal}, {given}))")
-        self.said.append(Said(plan, needs, values, evidence, each))
 
     def _named(self, expression: str) -> str:
         if expression in ("None", "()"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -69,10 +69,11 @@ class Feed:
     """One data type of one department.
 
     ``id`` is ``<department>.<type>``, ``topic`` where its changes are found (captured by Debezium when ``is_captured``,
-    else put there by ``renkou load`` or the push channel), ``store_table`` its table in the
-    store, ``schemas`` the folder of its Avro schema. ``columns`` and ``key`` name the source's columns, in the feed's
-    order. ``roles`` maps each role to how many people a row can mention in it. ``unknown_columns`` collects columns
-    that came and that the definition neither names nor excludes; they are dropped.
+    else put there by ``renkou load`` or the push channel), ``origin`` its connector, schema and table as a source block
+    names them, ``store_table`` its table in the store, ``schemas`` the folder of its Avro schema. ``columns`` and
+    ``key`` name the source's columns, in the feed's order. ``roles`` maps each role to how many people a row can
+    mention in it. ``unknown_columns`` collects columns that came and that the definition neither names nor excludes;
+    they are dropped.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Feed:
             if self.is_captured
             else f"{definition.kind}.{department.name}.{definition.type}"
         )
+        self.origin = (f"cdc.{department.name}", self.schema, definition.table)
         self.store_table = f"{department.name}_{definition.type}"
         self.key = definition.key
         self.columns = tuple(column.name for column in definition.columns)
@@ -141,15 +143,23 @@ class Feed:
         """
         row = change.row or self._row_of(change)
         if row is not None:
-            write = self._write_datum
-            try:
-                written = write(change, row)
-            except (ValueError, TypeError, OverflowError):
-                written = None  # the codec says below which field it is
+            place = change.place
+            written = self.write(
+                row, change.op, change.key, change.version, change.source_time, change.captured_time,
+                place.topic, place.partition, place.offset, change.previous_key, change.next_key, b"", True,
+            )  # fmt: skip
             if written is not None:
-                return written
+                return cast(tuple[Record, bytes], written)
         normalized = self.normalize(change)
         return normalized.record, self.codec.encode(normalized.record, normalized.raw, normalized.elements)
+
+    def write(self, row: msgspec.Struct, *about: object) -> tuple[Record | None, bytes] | None:
+        """Return what `connectors.feeds._datum.DatumWriter` gives for a row of the feed's shape; None also when a value
+        does not fit the schema, which `encode` says more about."""
+        try:
+            return self._write_datum(row, *about)
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     def _row_of(self, change: Change) -> msgspec.Struct | None:
         """Return the row of a change that was not read into the feed's shape, None when it does not fit."""

@@ -46,7 +46,7 @@ ENTRIES: Final = (
     Entry(
         "status",
         "status",
-        "Show processes, stages, frontiers and the state of every source. Exit code 1 when no hub runs here.",
+        "Show processes, every source's state and lags, feeds and alerts. Exit code 1 when no hub runs here.",
     ),
     Entry("alerts", "alerts", "Alerts: list them, test the channels, mute with an end."),
     Entry("replay", "replay", "Take events as kcat -J prints them through normalize, link and sink."),

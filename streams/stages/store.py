@@ -27,7 +27,7 @@ from streams.watch import Watch
 log = structlog.get_logger()
 
 STORE_PAUSE: Final = 0.25
-"""Seconds between two batches, where each table costs an insert."""
+"""Seconds between two batches with data, where each table costs an insert."""
 
 
 async def run(settings: Settings, catalog: Catalog) -> int:

@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 from unittest.mock import patch
 
 from avro.change import Change, Op, Place
@@ -31,6 +31,7 @@ from linkage.outputs import IdentityChange, PersonChange, Value
 from streams import topics
 from streams.schemas import TopicSchemas
 from streams.sink import SinkAgent, SourceBoard, feed_tables
+from tests.support.province import Message
 from tests.unit.feed_rows import CASES
 
 FEED = "police.hj_ryjbxx"
@@ -38,16 +39,6 @@ BATCH = 10_000
 LIVE_ROWS = 2_500
 LIVE_BATCHES = 20
 MICRO = 1_000_000
-
-
-class Message(NamedTuple):
-    """What the sink reads of a Kafka message."""
-
-    topic: str
-    value: bytes
-    key: bytes | None = None
-    headers: Any = None
-    timestamp: int = 1_750_000_000_000
 
 
 def processor_seconds() -> float:

@@ -23,6 +23,7 @@ from avro.normalize.lunar import read_lunar, solar_day
 from avro.normalize.name_key import name_key
 from avro.normalize.place import place_of
 from avro.normalize.rules import ContextNormalizer, Normalizer
+from tests.fuzz.conftest import INPUTS
 
 SEED: Final = 20260101
 SHORT, LONG = 2_000, 1_000_000
@@ -172,7 +173,7 @@ def _check(name: str, gives: str, outcome: Any) -> None:
         assert value, name
 
 
-def _run(seed: int, inputs: int) -> None:
+def _run(seed: int, inputs: int, record: Callable[[str, object], None]) -> None:
     rng = Random(seed)
     normalizers = _normalizers()
     described = list(elements().values())
@@ -193,10 +194,11 @@ def _run(seed: int, inputs: int) -> None:
                 mask(rng.choice(described), rng.choice((text, drawn[int])))
         except BaseException as error:
             raise AssertionError(f"{name} failed at input {number} of seed {seed}: {error!r}") from error
+    record(f"{INPUTS}every normalizer of their type", inputs)
 
 
-def test_no_value_breaks_a_normalizer() -> None:
-    _run(SEED, SHORT)
+def test_no_value_breaks_a_normalizer(record_property: Callable[[str, object], None]) -> None:
+    _run(SEED, SHORT, record_property)
 
 
 @pytest.mark.parametrize("shape", LONG_SHAPES)
@@ -213,5 +215,7 @@ def test_a_long_value_takes_time_in_proportion(shape: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
-def test_a_million_values_break_no_normalizer(part: int) -> None:
-    _run(SEED + 1 + part, LONG // 10)
+def test_a_million_values_break_no_normalizer(
+    part: int, record_property: Callable[[str, object], None]
+) -> None:
+    _run(SEED + 1 + part, LONG // 10, record_property)

@@ -27,7 +27,7 @@ WITHIN = 1.0
 LASTS = float(os.environ.get("RENKOU_LAG_SECONDS", "30"))
 PEOPLE = 500
 PATIENCE = 300.0
-RATES = (0.0, 10.0, 1000.0)
+RATES = tuple(map(float, os.environ.get("RENKOU_LAG_RATES", "0,10,1000").split(",")))
 
 
 @pytest.fixture(scope="module")

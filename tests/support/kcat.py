@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,32 @@ def messages(bootstrap: str, topics: Sequence[str]) -> Iterator[Any]:
                     next_offset = message.offset() + 1
                     if next_offset <= end:
                         yield message
+    finally:
+        consumer.close()
+
+
+def end(bootstrap: str, topic: str) -> int:
+    """Return the offset that the topic's next message gets."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"end-{uuid.uuid4().hex}"})
+    try:
+        return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
+    finally:
+        consumer.close()
+
+
+def arrives(bootstrap: str, topic: str, start: int, part: bytes, seconds: float) -> bool:
+    """Whether a message whose value contains ``part`` is in the topic from ``start`` on, or comes in time."""
+    deadline = time.monotonic() + seconds
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": f"find-{uuid.uuid4().hex}", "enable.auto.commit": False}
+    )
+    try:
+        consumer.assign([TopicPartition(topic, 0, start)])
+        while (left := deadline - time.monotonic()) > 0:
+            message = consumer.poll(left)
+            if message is not None and message.error() is None and part in (message.value() or b""):
+                return True
+        return False
     finally:
         consumer.close()
 

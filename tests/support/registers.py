@@ -75,10 +75,12 @@ def digest(engine: Engine) -> str:
     for person in state.persons.values():
         for one in person.mentions:
             spots.append((one.place, person.number, str(one.rule), one.serial, one.packed, one.invalid))
+        members = state.graph.members
         for node in {one.node: None for one in person.mentions}:
-            own = min([one.place for one in node.members])
+            own = min([one.place for one in members[node]])
             edges += [
-                (own, min([one.place for one in other.members]), score) for other, score in node.edges.items()
+                (own, min([one.place for one in members[other]]), score)
+                for other, score in state.graph.edges(node)
             ]
     whole = (sorted(spots), sorted(edges), state.offset, sorted(state.merged.items()), state.next_person)
     reviews = sorted([review.review_id for review in state.reviews.all()])

@@ -22,8 +22,8 @@ from linkage.clusters import partition
 from linkage.compare import Scorer
 from linkage.engine import Engine, LogEntry, refused_number
 from linkage.features import INDEXED, KIND_MASK, Kind, features_of
-from linkage.graph import Node
 from linkage.id_number import check_character
+from linkage.node import Node
 from linkage.outputs import IdentityChange, Output, PersonChange
 from linkage.state import FeedState, MentionState, Origin, RowState
 from linkage.weights import default_weights

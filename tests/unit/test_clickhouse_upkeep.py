@@ -94,8 +94,10 @@ def test_a_server_is_left_to_itself(store: Store) -> None:
 def test_what_fills_up_is_told() -> None:
     assert Condition("t", 5, 1, upkeep.ALARM_FREE_BYTES).complaints == ()
     many, full = Condition("t", upkeep.ALARM_PARTS, 1, upkeep.ALARM_FREE_BYTES - 1).complaints
-    assert "table t has 100 parts" in many
-    assert "free disk space" in full
+    assert "table t has 100 parts" in many.en
+    assert "表 t 有 100 个数据片段" in many.zh
+    assert "free disk space" in full.en
+    assert "清理磁盘" in full.zh
 
 
 def test_the_operators_configuration_goes_first(store: Store, folder: Path) -> None:
@@ -143,12 +145,13 @@ def test_a_damaged_table_is_told_and_holds_up_no_other(
         with pytest.raises(ConnectorError):
             care.merge_one()
         assert care.merge_one() == "", "the others have their turn"
-        (complaint,) = [text for text in care.condition().complaints if "damaged" in text]
-        assert "CHECK TABLE" in complaint
+        (complaint,) = [found for found in care.condition().complaints if "damaged" in found.en]
+        assert "CHECK TABLE" in complaint.en
+        assert "CHECK TABLE" in complaint.zh
         now = float(upkeep.REST_SECONDS)
         with pytest.raises(ConnectorError):
             care.merge_one()
     finally:
         store.side.command("DROP TABLE renkou.damaged SYNC")
     assert care.merge_one() == ""
-    assert not [text for text in care.condition().complaints if "damaged" in text]
+    assert not [found for found in care.condition().complaints if "damaged" in found.en]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from pathlib import Path
 
 import pytest
+import typer
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner, Result
 
 from connectors import endpoints
 from connectors.files.delivery import Control
 from connectors.files.delivery import Delivery as FileDelivery
 from monitoring.api import Api
+from monitoring.conditions import Condition, Kind, Severity
 from monitoring.console import SIGNS, event, front_door, line
 from monitoring.http import HttpServer
 from monitoring.notifier import Notifier
@@ -22,6 +26,7 @@ from monitoring.observer import Observer, Picture
 from monitoring.page_texts import LABELS
 from monitoring.status import State
 from monitoring.workdays import Calendar
+from streams.cli import status
 from streams.delivered import tell
 from streams.settings import Settings
 from tests.support.pictures import FEEDS, TITLES, picture_of
@@ -136,7 +141,8 @@ def test_a_days_line_is_broken_where_nobody_looked() -> None:
 
 
 def test_status_and_signals(client: TestClient, api: Api) -> None:
-    assert client.get("/v1/status").json() == {"sources": []}
+    nothing = client.get("/v1/status").json()
+    assert nothing == {"sources": [], "now": 0, "feeds": [], "alerts": []}
     asyncio.run(_show(api, picture_of()))
     sources = {one["department"]: one for one in client.get("/v1/status").json()["sources"]}
     assert sources["police"]["state"] == "idle"
@@ -196,3 +202,42 @@ def test_a_loaded_delivery_is_told_to_the_watch(api: Api, tmp_path: Path) -> Non
     assert "again" in away
     (noted,) = api._observer._deliveries.of("justice.sqjz")
     assert (noted.date, noted.records) == ("2026-11-20", 120)
+
+
+def test_the_command_shows_what_the_page_shows(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sources with the evidence of what is wrong, feeds with their last reconciliation, the alerts."""
+    monkeypatch.setenv("COLUMNS", "250")
+    app = FastAPI()
+    app.include_router(api.router)
+    server = HttpServer(app, "127.0.0.1", 0)
+    endpoints.save(tmp_path, endpoints.Endpoints(console=server.url, pids={"store": 4711}))
+    picture = picture_of()
+    failed = Condition(Kind.VERIFICATION, "hrss.ac01", Severity.ERROR, "对账未通过", "rows differ")
+    api._notifier.update([failed])
+    command = typer.Typer()
+    status.register(command)
+
+    async def run(*options: str) -> Result:
+        arguments = ["--data", str(tmp_path), *options]
+        return await asyncio.to_thread(lambda: CliRunner().invoke(command, arguments))
+
+    async def both() -> list[Result]:
+        api.show(picture)
+        await server.start()
+        found = [await run(), await run("--json")]
+        await server.stop()
+        return [*found, await run()]
+
+    shown, machine, away = asyncio.run(both())
+    assert shown.exit_code == 0, shown.output
+    for text in ("source down", "✕ database down", "hrss.ac01", "✕ 3 differ, 2 h ago", "✓ equal", "4711",
+                 "alerts 告警 (1)", "verification", "rows differ", "社区矫正 justice.sqjz"):  # fmt: skip
+        assert text in shown.output, text
+    answer = json.loads(machine.output)
+    assert {one["department"]: one["state"] for one in answer["sources"]}["hrss"] == "source down"
+    assert answer["now"] == picture.now
+    assert {one["feed"]: one["differences"] for one in answer["feeds"]}["hrss.ac01"] == 3
+    assert [one["kind"] for one in answer["alerts"]] == ["verification"]
+    assert away.exit_code == 1

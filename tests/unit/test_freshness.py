@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from connectors.clickhouse import upkeep
+from connectors.clickhouse.complaint import Complaint
 from connectors.errors import FeedError
 from connectors.feeds.located import read_yaml
 from connectors.feeds.objectives import Delay, Due, Objectives, Size, read_objectives
@@ -18,7 +21,7 @@ from monitoring.conditions import Condition, Kind, Severity, of_source, span
 from monitoring.deliveries import Delivery, due_moments, late_since, unusual_size
 from monitoring.history import MINUTES, Line
 from monitoring.lags import LagTracker, Meter
-from monitoring.observer import FILE_NAME, Look, ObservedFeed, Observer, Verification
+from monitoring.observer import FILE_NAME, WARM_UP, Letters, Look, ObservedFeed, Observer, Verification
 from monitoring.signals import GROUPS, GroupLag, Signals, Slot
 from monitoring.workdays import HOLIDAY, MAKE_UP, ZONE, Calendar
 
@@ -354,6 +357,63 @@ def test_the_last_verification_is_a_condition_when_it_failed() -> None:
     assert conditions(0) == []
     assert [(one.kind, one.severity) for one in conditions(3)] == [(Kind.VERIFICATION, Severity.ERROR)]
     assert [one.severity for one in conditions(0, "no answer")] == [Severity.WARNING]
+
+
+def test_open_dead_letters_are_told_by_feed_until_none_is_open() -> None:
+    observer = Observer(FEEDS, Calendar())
+    now = int(at("2026-11-02T10:00").timestamp() * MICRO)
+
+    def told(**counts: int) -> list[Condition]:
+        letters = {feed: Letters(feed, count) for feed, count in counts.items()}
+        return list(observer.observe(Look(now, {}, letters=letters)).conditions)
+
+    assert told() == []
+    known, other = told(**{"police.hj_hjxx": 3, "": 2})
+    assert (known.kind, known.subject, known.severity) == (
+        Kind.DEAD_LETTERS,
+        "police.hj_hjxx",
+        Severity.WARNING,
+    )
+    assert "3 changes" in known.en
+    assert "有 3 条死信" in known.zh
+    assert other.subject == "hub"
+    assert "no feed reads" in other.en
+    assert told() == []
+
+
+def test_a_store_that_needs_attention_is_told_once_after_five_minutes_and_when_it_is_over(
+    tmp_path: Path,
+) -> None:
+    """From the upkeep's complaints to what a channel is told, on the path of every other alert."""
+    observer = Observer(FEEDS, Calendar())
+    book = AlertBook(BookState(), ["duty"])
+    start = int(at("2026-11-02T10:00").timestamp() * MICRO)
+    damaged = upkeep.Condition("t", 5, 1, None, ("source_states",)).complaints
+    full = upkeep.Condition("t", 5, 1, 0, ("source_states",)).complaints
+
+    def told(seconds: int, complaints: Sequence[Complaint]) -> list[tuple[str, str, str]]:
+        now = start + seconds * MICRO
+        picture = observer.observe(
+            Look(now, {"police": Signals(now=now, uptime=WARM_UP)}, complaints=complaints)
+        )
+        book.update(
+            now, [one for one in picture.conditions if one.kind is Kind.STORE_ATTENTION], picture.unknown
+        )
+        sent = [one.notification for one in book.state.outbox]
+        book.state.outbox.clear()
+        return [(one.status, one.subject, one.en) for one in sent]
+
+    assert told(0, damaged) == told(298, damaged) == []
+    ((status, subject, sentence),) = told(300, damaged)
+    assert (status, subject) == ("firing", "hub")
+    assert "CHECK TABLE renkou.`source_states`" in sentence
+    assert told(310, full) == [], "one alert, however many complaints"
+    ((alert),) = book.active()
+    assert "free disk space" in alert.condition.en
+    assert "清理磁盘" in alert.condition.zh
+    assert alert.condition.severity is Severity.ERROR
+    assert told(320, ()) == []
+    assert [status for status, _, _ in told(335, ())] == ["resolved"]
 
 
 def test_lags_trend_and_standstill() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streams.app import LONGEST_PAUSE, Gathering, _Arrivals
+from streams.app import LONGEST_PAUSE, STAGE_PAUSE, Gathering, _Arrivals
 
 
 class Chunk:
@@ -106,3 +106,9 @@ def test_half_of_the_time_is_left_to_others_but_no_change_waits_longer_than_the_
     assert gathering.next_start(10.0, 10.01) == 10.25
     assert gathering.next_start(10.0, 10.4) == pytest.approx(10.8)
     assert gathering.next_start(10.0, 13.0) == 10.0 + LONGEST_PAUSE
+
+
+def test_a_batch_that_held_next_to_nothing_delays_the_next_by_no_more_than_any_stage() -> None:
+    assert Gathering(100, 0.25).next_start(10.0, 10.01, light=True) == 10.0 + STAGE_PAUSE
+    assert Gathering(100, 0.25).next_start(10.0, 10.4, light=True) == pytest.approx(10.8)
+    assert Gathering(100, 0.05).next_start(10.0, 10.01, light=True) == 10.05

@@ -16,6 +16,7 @@ from avro.record import Decision, DecisionKind, Mention, MentionPlace, Record
 from linkage.decisions import DecisionBook
 from linkage.durable import DurableLinker
 from linkage.engine import Engine, LogEntry
+from linkage.graph import Look
 from linkage.outputs import DecisionChange, Disposition, Output, ReviewChange
 from tests.unit.linkage_world import (
     AUTHORITY,
@@ -297,7 +298,8 @@ def check_reviews(world: Watched) -> None:
     """Assert that the open reviews are those of all pairs of descriptions, found one by one."""
     state = world.engine.state
     scorer = state.graph.scorer
-    nodes = [mention.node for person in state.persons.values() for mention in person.mentions]
+    look = Look(state.graph)
+    nodes = [look(mention.node) for person in state.persons.values() for mention in person.mentions]
     pairs: dict[frozenset[int], int] = {}
     barred = set()
     for one, other in permutations(dict.fromkeys(nodes), 2):
@@ -320,7 +322,8 @@ def check_reviews(world: Watched) -> None:
     assert {review.review_id for review in state.reviews.all()} == world.open
     for both in pairs.keys() - barred - shown.keys():
         numbers = [
-            {mention.node.core.number for mention in state.persons[number].mentions} - {""} for number in both
+            {look(mention.node).core.number for mention in state.persons[number].mentions} - {""}
+            for number in both
         ]
         assert all(numbers), "what is left out has two different valid numbers"
         assert not numbers[0] & numbers[1]

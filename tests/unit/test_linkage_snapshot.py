@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from avro.record import Mention
 from linkage import saved_graph
 from linkage.engine import Engine, LogEntry
-from linkage.graph import MOST, Graph
+from linkage.graph import MOST, Graph, Look
 from linkage.snapshot import read_state, write_state
 from linkage.state import LinkState
 from tests.unit.linkage_world import AUTHORITY, FEEDS, Source, numbered, record, sources
@@ -34,6 +34,11 @@ def by_other_code(state: LinkState) -> LinkState:
 
 def shown(graph: Graph) -> object:
     """Return all that a graph holds, whatever the order in which it came."""
+    look = Look(graph)
+    numbered: dict[str, list[object]] = {}
+    for place in graph.nodes():
+        for number in look(place).numbers:
+            numbered.setdefault(number, []).append(look(place).order)
     nodes = {
         node.order: (
             node.shared,
@@ -46,12 +51,13 @@ def shown(graph: Graph) -> object:
             node.tokens,
             sorted([mention.serial for mention in node.members]),
             sorted([(other.order, score) for other, score in node.edges.items()]),
-            sorted([other.order for other in graph.candidates(node)]),
+            sorted([look(other).order for other in graph.candidates(node.place)]),
         )
-        for node in graph.nodes()
+        for node in map(look, graph.nodes())
     }
-    numbers = {number: sorted([node.order for node in found]) for number, found in graph.numbers.items()}
-    return graph.node_count, nodes, numbers, graph.hot, graph.hot_numbers, graph.settle()
+    for number, orders in numbered.items():
+        assert sorted([look(place).order for place in graph.with_number(number)]) == sorted(orders)
+    return graph.node_count, nodes, graph.hot_count, graph.settle()
 
 
 @settings(max_examples=20, deadline=None)

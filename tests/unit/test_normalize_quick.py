@@ -4,13 +4,87 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from hypothesis import example, given
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from avro.normalize import address, resident_id, text, time
+from avro.normalize import RULES, Parameters, Rule, address, name, phone, resident_id, text, time
+from avro.normalize.rules import Normalizer
+from avro.normalize.usual import USUAL
 
 TIMES = st.datetimes(datetime.fromisoformat("1799-12-30"), datetime.fromisoformat("2200-01-03"))
 ODD_TEXT = st.text("0129TZ:-+. ０²年", max_size=20)
+
+
+TEXTS = st.one_of(
+    ODD_TEXT,
+    st.text("张某之子无女一二·. ０\n不详欧阳娜a", max_size=6),
+    st.text("江岚省1Ａa －—‐不详0", max_size=24),
+    st.sampled_from(sorted(text.MISSING)),
+    st.sampled_from(
+        ("13900000001", "29900000001", "无名", "无名氏", "未知", "男婴", "张之女", "王之涣", "某人")
+    ),
+    st.dates(date(1799, 1, 1), date(2200, 12, 31)).map(lambda day: f"{day:%Y%m%d}093059"),
+    st.builds(
+        lambda body, last: body + last,
+        st.sampled_from(("39010219850312123", "39010220010229004", "99999919850312123", "09010219850312123")),
+        st.sampled_from("0123456789Xx"),
+    ),
+    st.text(max_size=12),
+)
+
+
+@pytest.mark.parametrize("normalize", USUAL, ids=lambda normalize: normalize.__name__)
+@settings(max_examples=300)
+@given(data=st.data())
+def test_usual_values(normalize: Normalizer, data: st.DataObject) -> None:
+    """What is told to be usual is what the normalizer makes of it, without a finding."""
+    usual = USUAL[normalize]
+    takes = next(rule.takes for rule in RULES.values() if isinstance(rule, Rule) and gives(rule) is normalize)
+    value = data.draw({int: st.integers(-100_000, 100_000), bool: st.booleans(), str: TEXTS}[takes])
+    for _ in range(2):  # the second time it is remembered
+        names = {**usual.names, "v": value}
+        try:
+            is_usual = not usual.test or eval(usual.test, names)
+            becomes = eval(usual.becomes, names) if is_usual else None
+        except KeyError:
+            assert usual.may_miss
+            is_usual = False
+        found = normalize(value)
+        if is_usual:
+            assert found == (becomes, ())
+            assert type(found[0]) is type(becomes)
+
+
+def gives(rule: Rule) -> Normalizer | None:
+    try:
+        return rule.build(Parameters())
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("normalize", "value"),
+    [
+        (text.normalize_text, "x"),
+        (name.normalize_name, "王建国"),
+        (name.normalize_name, "欧阳娜娜"),
+        (text.normalize_label, "云州机床厂"),
+        (phone.normalize_phone, "13900000001"),
+        (address.normalize_address, "江岚省云州市青禾区工农路1号"),
+        (resident_id.normalize_resident_id, "390102198503121239"),
+        (time.normalize_compact_time, "20240115093000"),
+        (time.normalize_iso_instant, "2024-01-15T01:30:00Z"),
+    ],
+)
+def test_the_values_of_nearly_everybody_are_usual(normalize: Normalizer, value: str) -> None:
+    if normalize is resident_id.normalize_resident_id:
+        value = value[:17] + resident_id.check_character(value[:17])
+    assert normalize(value)[1] == ()
+    usual = USUAL[normalize]
+    names = {**usual.names, "v": value}
+    assert not usual.test or eval(usual.test, names)
+    assert eval(usual.becomes, names) == normalize(value)[0]
 
 
 def changed(text: str, place: int, character: str) -> str:

@@ -135,6 +135,18 @@ CASES: dict[str, Case] = {
     ),
     "RenkouClockSkew": Case({'renkou_clock_skew_seconds{department="police"}': turning(-5, -5.1)}, POLICE),
     "RenkouDeliveryLate": Case({'renkou_delivery_late{feed="police.hj_hjxx"}': turning(0, 1)}, FEED),
+    "RenkouDeliverySize": Case(
+        {
+            'renkou_alerts{kind="delivery-size", severity="warning"}': turning(0, 1),
+            'renkou_alerts{kind="silence", severity="warning"}': steady(1),
+        }
+    ),
+    "RenkouCalendar": Case(
+        {
+            'renkou_alerts{kind="calendar", severity="warning"}': turning(0, 1),
+            'renkou_alerts{kind="silence", severity="warning"}': steady(1),
+        }
+    ),
     "RenkouSilence": Case({'renkou_missed_changes{feed="police.hj_hjxx"}': turning(13.9, 14)}, FEED),
     "RenkouVerification": Case(
         {
