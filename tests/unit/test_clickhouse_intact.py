@@ -30,14 +30,15 @@ def unwritable() -> Iterator[None]:
 
 
 class Unwritable:
-    """The engine's client, whose statements find the files unwritable; our own files are not."""
+    """The engine's handle for rows, which find the files unwritable; our own files are not."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, inserts: Any) -> None:
+        self._inserts = inserts
 
-    def command(self, statement: str) -> None:
-        with unwritable():
-            self._client.command(statement)
+    @contextmanager
+    def send_insert(self, statement: str, form: str) -> Iterator[Any]:
+        with unwritable(), self._inserts.send_insert(statement, form) as rows:
+            yield rows
 
 
 @pytest.fixture
@@ -68,10 +69,10 @@ def test_an_insert_without_content_is_not_taken_for_done(
     store.writer.write(source.batch(source.log))
     source.change(2, Person("赵敏", "乙路二号"))
     engine: Any = store.writer._engine
-    client, engine._client = engine._client, Unwritable(engine._client)
+    inserts, engine._inserts = engine._inserts, Unwritable(engine._inserts)
     with pytest.raises(StoreUnavailableError, match="were not written"):
         store.writer.write(source.batch(source.log[1:]))
-    engine._client = client
+    engine._inserts = inserts
     assert store.upkeep.condition().hollow
     assert any("whose content was not written" in one.en for one in store.upkeep.condition().complaints)
     with unwritable(), pytest.raises(StoreUnavailableError):
