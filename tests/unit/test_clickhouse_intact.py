@@ -30,7 +30,7 @@ def unwritable() -> Iterator[None]:
 
 
 class Unwritable:
-    """The engine's handle for rows, which finds the files unwritable; our own files are not."""
+    """The engine's handle for rows, which find the files unwritable; our own files are not."""
 
     def __init__(self, inserts: Any) -> None:
         self._inserts = inserts
