@@ -55,6 +55,12 @@ _RETENTION: Final = 0.05
 """Of what concerns checkpoints: rows that are past their time and go."""
 
 
+_CUT_OFF: Final = (3600, 30 * 3600)
+"""Seconds that a checkpoint is without a line."""
+_STORED: Final = (6, 30)
+"""Events that it delivers at once when it has one again."""
+
+
 def passage(province: Province, draft: Draft) -> None:
     """Somebody passes a checkpoint; the event may come minutes late, and a few old ones go."""
     family = province.family(province.some_kind())
@@ -67,8 +73,24 @@ def passage(province: Province, draft: Draft) -> None:
         return
     late = province.dice.between(60, 1500) if province.dice.random() < 0.1 else province.dice.below(3)
     draft.insert(
-        family, transport.passage(family, person, province.dice, draft.moment - timedelta(seconds=late))
+        family,
+        transport.passage(
+            family, person, province.dice, draft.moment - timedelta(seconds=late), draft.moment
+        ),
     )
+
+
+def gate_reconnects(province: Province, draft: Draft) -> None:
+    """A checkpoint that was cut off for hours delivers what it has stored, and not in the order of the passes."""
+    dice = province.dice
+    cut_off = timedelta(seconds=dice.between(*_CUT_OFF))
+    for _ in range(dice.between(*_STORED)):
+        family = province.family(province.some_kind())
+        person = dice.one(family.persons)
+        if person.died or person.age() < 3 or not family.has_room(KK_TXJL.name):
+            continue
+        at = draft.moment - cut_off * dice.random()
+        draft.insert(family, transport.passage(family, person, dice, at, draft.moment))
 
 
 def vaccination(province: Province, draft: Draft) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -53,7 +53,7 @@ class Delivered:
     records: dict[str, int] = field(default_factory=dict)
 
 
-class _File:
+class File:
     """A file that is written record by record, hashed on the way; the control file is written when it is closed."""
 
     suffix = ""
@@ -68,7 +68,7 @@ class _File:
         self._hash = hashlib.sha256()
         self._bytes = 0
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> Self:
         self.put(self.head())
         return self
 
@@ -102,7 +102,7 @@ class _File:
         return b""
 
 
-class _Archive(_File):
+class _Archive(File):
     suffix = "dat"
     _sum = 0
 
@@ -125,7 +125,7 @@ class _Archive(_File):
         return f"T{self.records:010d}{self._sum:012d}".encode().ljust(_RECORD)
 
 
-class _Accounts(_File):
+class _Accounts(File):
     """Its head says how many accounts follow, so they wait beside the file."""
 
     suffix = "xml"
@@ -163,7 +163,7 @@ class _Accounts(_File):
         Path(self._waiting.name).unlink()
 
 
-class _Lines(_File):
+class Lines(File):
     suffix = "jsonl"
 
     def head(self) -> bytes:
@@ -172,12 +172,19 @@ class _Lines(_File):
     def record(self, row: Row) -> bytes:
         return _encode(row) + b"\n"
 
+    def change(self, operation: Operation, moment: str) -> None:
+        """Add what has become of a certificate."""
+        if operation.after is None:
+            self.removed(str(operation.key[0]), moment)
+        else:
+            self.add(operation.after)
+
     def removed(self, number: str, moment: str) -> None:
         self.records += 1
         self.put(_encode({"op": "D", "cjrzh": number, "gxsj": moment}) + b"\n")
 
 
-class _Sheet(_File):
+class _Sheet(File):
     suffix = "csv"
 
     def head(self) -> bytes:
@@ -187,13 +194,18 @@ class _Sheet(_File):
         return _csv_line(getattr(row, name) for name in self.table.fields)
 
 
-_KINDS: Final[dict[Table, type[_File]]] = {
+_KINDS: Final[dict[Table, type[File]]] = {
     HJ_LSDA: _Archive,
     GJJ_GRZH: _Accounts,
-    CJR: _Lines,
+    CJR: Lines,
     SQJZ: _Sheet,
     SYGZ: _Sheet,
 }
+
+
+def file_of(folder: Path, table: Table, day: date, sequence: int, delivered: Delivered) -> File:
+    """Return a delivery of a table, to be entered; its control file follows when it is left without an error."""
+    return _KINDS[table](folder, table, day, sequence, delivered)
 
 
 def deliver(folder: Path, population: Population, transactions: int) -> Delivered:
@@ -207,8 +219,7 @@ def deliver(folder: Path, population: Population, transactions: int) -> Delivere
     delivered = Delivered()
     with ExitStack() as stack:
         files = {
-            table: stack.enter_context(_KINDS[table](folder, table, BASE_DATE, 1, delivered))
-            for table in FILES
+            table: stack.enter_context(file_of(folder, table, BASE_DATE, 1, delivered)) for table in FILES
         }
         for family in population.everybody():
             for entry in family.entries:
@@ -216,13 +227,9 @@ def deliver(folder: Path, population: Population, transactions: int) -> Delivere
                     files[entry.table].add(entry.row)
     changes = list(_changes(population, transactions))
     if changes:
-        with _Lines(folder, CJR, BASE_DATE + timedelta(days=1), 1, delivered) as file:
-            assert isinstance(file, _Lines)
+        with Lines(folder, CJR, BASE_DATE + timedelta(days=1), 1, delivered) as file:
             for operation, moment in changes:
-                if operation.after is None:
-                    file.removed(str(operation.key[0]), moment)
-                else:
-                    file.add(operation.after)
+                file.change(operation, moment)
     return delivered
 
 

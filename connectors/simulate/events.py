@@ -19,6 +19,7 @@ import msgspec
 from connectors.errors import TerminalError
 from connectors.simulate.capture import Capture
 from connectors.simulate.changer import Changer
+from connectors.simulate.course import Course
 from connectors.simulate.crew import made_by_all
 from connectors.simulate.pages import TOPICS, Page, line, page_of, truth_lines, unplaced
 from connectors.simulate.people import Person
@@ -125,8 +126,10 @@ def write(
     population: Population,
     transactions: int,
     report: Callable[[Written], None] = lambda _: None,
+    course: Course | None = None,
 ) -> Written:
-    """Write the population and so many transactions into a folder, which is made where it is missing.
+    """Write the population and so many transactions into a folder, which is made where it is missing. On a ``course``
+    hours and seasons say what happens, and when.
 
     Raises TerminalError when the folder holds events already. Memory holds the families that something has happened
     to, and the ID numbers.
@@ -150,7 +153,7 @@ def write(
                 if number % _REPORT_EVERY == 0:
                     topics.count()
                     report(written)
-        changer = Changer(population)
+        changer = Changer(population, course)
         with (folder / CHANGES).open("wb") as topics.file:
             while changer.number < transactions:
                 made = changer.next()

@@ -6,6 +6,7 @@ at any time, and a million people need not be held in memory.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Final
 
@@ -226,7 +227,7 @@ class _Maker:
         for _ in range(count):
             twin = bool(made) and rng.random() < 0.03
             birth = made[-1].birth if twin else self._birth(age)
-            child = self._child(birth, father, mother)
+            child = self._child(birth, father, mother, {other.name for other in made})
             if child.sex == 1:
                 child.relation = "20" if count == 1 else f"2{min(len(made) + 1, 6)}"
             else:
@@ -238,13 +239,18 @@ class _Maker:
             if age < 0:
                 return
 
-    def _child(self, birth: date, father: Person | None, mother: Person | None) -> Person:
+    def _child(
+        self, birth: date, father: Person | None, mother: Person | None, taken: Collection[str]
+    ) -> Person:
+        """Return a child; nobody calls two children the same, so its name is none of those ``taken``."""
         rng = self.rng
         bearer = father or mother
         assert bearer is not None
         sex = 1 if rng.random() < 0.52 else 2
         inherited = names.family_part(mother.name if mother and rng.random() < 0.08 else bearer.name)
         child = self._person(sex, birth, "97", bearer.ethnicity, inherited)
+        while child.name in taken:
+            child.name = names.full_name(rng, sex, birth.year, bearer.ethnicity, inherited)
         child.father = father or self._outsider(1, birth.year - 28)
         child.mother = mother or self._outsider(2, birth.year - 26)
         return child

@@ -1,8 +1,9 @@
-"""The province's day: how much happens at an hour of it, on a clock that may run faster than ours.
+"""The province's day and year: how much happens at an hour, on a clock that may run faster than ours.
 
 Offices work on working days from eight to twelve and from half past one to half past five; checkpoints, births and
-deaths go on at night. On a Sunday night next to nothing happens. Holidays, and the weekends worked for them, are the
-State Council's; where a year's are not known, weekdays count.
+deaths go on at night. On a Sunday night next to nothing happens. Around the first of September schools enrol, and
+their offices have twice as much to do. Holidays, and the weekends worked for them, are the State Council's; where a
+year's are not known, weekdays count.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import chinese_calendar
-
-from connectors.simulate.people import BASE_TIME
 
 DAY: Final = 86_400.0
 HOUR: Final = timedelta(hours=1)
@@ -24,6 +23,23 @@ _NIGHT_BEFORE_WORK: Final = 20
 """From this hour of a day off before a working day the province sleeps."""
 _MEAN: Final = (5 * sum(_WORKDAY) + 2 * sum(_DAY_OFF)) / (7 * 24)
 """Of an ordinary week: a rate is that week's mean."""
+
+
+_SCHOOL_BEGINS: Final = ((8, 25), (9, 15))
+"""First and last day of the weeks in which pupils are enrolled and moved up."""
+_SCHOOL_PEAK: Final = 2.0
+_OFFICES: Final = range(8, 18)
+
+
+def is_school_peak(day: date) -> bool:
+    """Whether the school year begins in these weeks."""
+    first, last = _SCHOOL_BEGINS
+    return first <= (day.month, day.day) <= last
+
+
+def is_open(moment: datetime) -> bool:
+    """Whether offices are open at a moment, Beijing time."""
+    return moment.hour in _OFFICES and is_workday(moment.date())
 
 
 def is_workday(day: date) -> bool:
@@ -38,35 +54,8 @@ def share(moment: datetime) -> float:
     """Return how much happens in the hour of ``moment``, Beijing time; 1 is an ordinary week's mean."""
     today = moment.date()
     if is_workday(today):
-        return _WORKDAY[moment.hour] / _MEAN
+        peak = _SCHOOL_PEAK if moment.hour in _OFFICES and is_school_peak(today) else 1.0
+        return peak * _WORKDAY[moment.hour] / _MEAN
     if moment.hour >= _NIGHT_BEFORE_WORK and is_workday(today + timedelta(days=1)):
         return 1 / _MEAN
     return _DAY_OFF[moment.hour] / _MEAN
-
-
-class Rhythm:
-    """The course of days of ``day`` seconds each, from ``start`` (Beijing time) on."""
-
-    def __init__(self, day: float, start: datetime = BASE_TIME) -> None:
-        self._speed = DAY / day
-        self._start = start
-        self._hour = start.replace(minute=0, second=0, microsecond=0)
-        self._before = 0.0
-        """What has passed, in the province's seconds of mean rate, until ``_hour``."""
-        self._skipped = (start - self._hour).total_seconds() * share(start)
-
-    def at(self, seconds: float) -> datetime:
-        """Return the province's time after so many of our seconds."""
-        return self._start + timedelta(seconds=seconds * self._speed)
-
-    def passed(self, seconds: float) -> float:
-        """Return for how many of our seconds the mean rate would have made what has happened until then.
-
-        Moments must not go back by more than what is left of the province's hour.
-        """
-        now = self.at(seconds)
-        while now >= self._hour + HOUR:
-            self._before += HOUR.total_seconds() * share(self._hour)
-            self._hour += HOUR
-        own = (now - self._hour).total_seconds() * share(self._hour)
-        return (self._before + own - self._skipped) / self._speed

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from connectors.errors import TerminalError, TransientError
 from connectors.simulate import schema
 from connectors.simulate.changer import Changer
+from connectors.simulate.course import Course
 from connectors.simulate.executor import Executor
 from connectors.simulate.loader import Filled, fill
 from connectors.simulate.population import FAMILY_LIMIT, Population
-from connectors.simulate.rhythm import Rhythm
+from connectors.simulate.rhythm import DAY
 from connectors.simulate.tables import DEPARTMENTS
 from connectors.simulate.transactions import Transaction
 from connectors.simulate.truth import Truth
@@ -31,6 +33,8 @@ TICK: Final = 0.02
 """Seconds between two looks at the clock: a change is at most this late, and a batch worth its round trip."""
 PATIENCE: Final = 120.0
 """Seconds that a database may be away before the simulator gives up: longer than a restart takes."""
+ROWS: Final = 1.5
+"""Rows of a mean transaction: by these a rate in rows becomes a course in transactions."""
 _RETRY: Final = 0.5
 
 
@@ -55,11 +59,14 @@ class Simulator:
     """A population of ``people`` in the databases ``dsns`` (department → DSN), with its truth in the folder ``truth``.
 
     The same seed and number make the same rows, the same sequence of transactions and the same truth files. A
-    simulator on the databases and the folder of an earlier one goes on where that one stopped or was killed.
-    Raises TerminalError where the folder belongs to another population.
+    simulator on the databases and the folder of an earlier one goes on where that one stopped or was killed. On a
+    ``course`` hours and seasons say what happens, and when.
+    Raises TerminalError where the folder belongs to another population, or to another course.
     """
 
-    def __init__(self, dsns: Mapping[str, str], people: int, seed: int, truth: Path) -> None:
+    def __init__(
+        self, dsns: Mapping[str, str], people: int, seed: int, truth: Path, course: Course | None = None
+    ) -> None:
         unknown = sorted(set(dsns) - set(DEPARTMENTS))
         if unknown or not dsns:
             raise TerminalError(
@@ -69,7 +76,8 @@ class Simulator:
         if not PEOPLE_MINIMUM <= people <= FAMILY_LIMIT:
             raise TerminalError(f"people is {people}; choose {PEOPLE_MINIMUM} to {FAMILY_LIMIT}")
         self._dsns = {department: dsns[department] for department in DEPARTMENTS if department in dsns}
-        self._truth = Truth(truth, seed, people, tuple(self._dsns))
+        self._course = course
+        self._truth = Truth(truth, seed, people, tuple(self._dsns), "" if course is None else course.name)
         self._population = Population(seed, people, self._truth.progress.census())
         self._changer: Changer | None = None
         self._ready: deque[list[Transaction]] = deque()
@@ -103,11 +111,13 @@ class Simulator:
         duration: float | None,
         stop: threading.Event,
         on_progress: Callable[[Pace], None] | None = None,
-        rhythm: Rhythm | None = None,
+        day: float = 0.0,
+        on_moment: Callable[[datetime, Sequence[Transaction]], None] = lambda _moment, _batch: None,
     ) -> Pace:
         """Change ``rate`` rows a second for ``duration`` seconds (None: for ever) or until ``stop``.
 
-        With a ``rhythm`` the rate is a week's mean, and what is due follows the province's hours.
+        On a course a day of the province takes ``day`` seconds, and what is due follows its hours; the rate is not
+        looked at. ``on_moment`` is told the province's time after each batch, with what was committed.
 
         The clock is open-loop: a slow database does not slow the demand, ``Pace.due`` shows what it owes. A database
         that goes away is waited for. Blocks. Raises TerminalError, TransientError.
@@ -119,17 +129,28 @@ class Simulator:
         pace = Pace(by_department=dict.fromkeys(self._dsns, 0))
         with self._truth, closing(Executor(self._dsns)) as executor:
             self._resume(executor)
+            assert self._changer is not None, "resumed before"
+            course = self._course
+            begun = None if course is None else course.at(max(1, self.transaction))
             start = time.monotonic()
             while not stop.is_set() and (duration is None or pace.seconds < duration):
-                pace.due = int((pace.seconds if rhythm is None else rhythm.passed(pace.seconds)) * rate)
-                batch = self._batch(pace.due - pace.rows)
+                if course is None or begun is None:
+                    pace.due = int(pace.seconds * rate)
+                    batch = self._batch(pace.due - pace.rows)
+                else:
+                    now = begun + timedelta(seconds=pace.seconds * DAY / day)
+                    ahead = course.until(now) - self._next_number() + 1
+                    pace.due = pace.rows + max(0, ahead)
+                    batch = self._batch_of(ahead)
                 if batch:
                     self._execute(executor, batch, pace, stop)
+                if course is not None and begun is not None:
+                    on_moment(now, batch)
                 pace.seconds = time.monotonic() - start
                 if on_progress:
                     on_progress(pace)
                 if len(batch) < BATCH_TRANSACTIONS:
-                    stop.wait(TICK if rhythm is not None else _pause(pace, rate, duration))
+                    stop.wait(TICK if course is not None else _pause(pace, rate, duration))
                     pace.seconds = time.monotonic() - start
         return pace
 
@@ -157,7 +178,7 @@ class Simulator:
         if self._changer is not None and not self._in_doubt:
             return
         self._ready.clear()
-        self._changer = Changer(self._population)
+        self._changer = Changer(self._population, self._course)
         while self._changer.number < done:
             self._changer.next()
         while self._changer.number < done + BATCH_TRANSACTIONS:
@@ -181,6 +202,19 @@ class Simulator:
             pair = self._ready.popleft() if self._ready else self._changer.next()
             batch += pair
             rows -= self._rows(pair)
+        return batch
+
+    def _next_number(self) -> int:
+        """Return the number of the next transaction that is to be executed."""
+        assert self._changer is not None, "resumed before"
+        return self._ready[0][0].number if self._ready else self._changer.number + 1
+
+    def _batch_of(self, transactions: int) -> list[Transaction]:
+        """Return so many of the next transactions, or one more, as many as fit a batch; none for 0 or less."""
+        assert self._changer is not None, "resumed before"
+        batch: list[Transaction] = []
+        while len(batch) < min(transactions, BATCH_TRANSACTIONS - 1):
+            batch += self._ready.popleft() if self._ready else self._changer.next()
         return batch
 
     def _execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -139,29 +139,26 @@ class Transaction:
 
     ``department`` is the channel of its tables: a department with a database, or ``file.<department>``.
     ``number`` counts from 1 over all departments. ``opened_before_previous``: its first half is executed before the
-    transaction before it begins, which commits in between.
+    transaction before it begins, which commits in between. ``moment`` is the province's time of the commit.
     """
 
     number: int
     department: str
+    moment: datetime
     operations: list[Operation] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     persons: list[PersonFact] = field(default_factory=list)
     opened_before_previous: bool = False
 
-    @property
-    def moment(self) -> datetime:
-        """The province's time of the commit."""
-        return clock(self.number)
-
 
 class Draft:
     """Builds a transaction while it changes the model of the rows. All rows are of one department."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, moment: datetime | None = None) -> None:
+        """``moment`` is the province's time; each transaction a second later than the one before it, if None."""
         self.number = number
-        self.moment = clock(number)
-        self._transaction = Transaction(number, "")
+        self.moment = clock(number) if moment is None else moment
+        self._transaction = Transaction(number, "", self.moment)
         self._learned: dict[Person, None] = {}
         self._times: dict[Clock, str | int] = {}
 
@@ -191,7 +188,7 @@ class Draft:
         table, row = entry.table, entry.row
         key, before, old = entry.key, table.stamp_of(row), copy(row)
         if table.stamp:
-            values[table.stamp] = self._time(table)
+            values[table.stamp] = self._later(table, getattr(row, table.stamp))
         for name, value in values.items():
             setattr(row, name, value)
         after = table.stamp_of(row)
@@ -230,6 +227,15 @@ class Draft:
         if table.clock not in self._times:
             self._times[table.clock] = table.time(self.moment)
         return self._times[table.clock]
+
+    def _later(self, table: Table, before: object) -> str | int:
+        """Return the update time, at least a second after the row's: where much happens in a second, every change
+        moves it all the same."""
+        value, moment = self._time(table), self.moment
+        while type(before) is type(value) and value <= before:  # type: ignore[operator]
+            moment += timedelta(seconds=1)
+            value = table.time(moment)
+        return value
 
     def _add(self, operation: Operation) -> None:
         transaction = self._transaction

@@ -24,7 +24,7 @@ from connectors.simulate.transactions import APPEARS, Fact, PersonFact, Transact
 PERSONS: Final = "persons.jsonl"
 MENTIONS: Final = "mentions.jsonl"
 PROGRESS: Final = "progress.json"
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised when the same seed no longer makes the same population or changes."""
 
 
@@ -59,6 +59,7 @@ class Progress(msgspec.Struct):
     seed: int
     people: int
     departments: tuple[str, ...]
+    course: str = ""
     is_filled: bool = False
     hukou_families: int = 0
     migrant_families: int = 0
@@ -76,16 +77,18 @@ class Progress(msgspec.Struct):
 class Truth:
     """Writes the truth of one simulator into its folder."""
 
-    def __init__(self, folder: Path, seed: int, people: int, departments: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, seed: int, people: int, departments: tuple[str, ...], course: str = ""
+    ) -> None:
         self.folder = folder
         self._departments = frozenset(departments)
         self._persons: BinaryIO | None = None
         self._mentions: BinaryIO | None = None
-        wanted = Progress(FORMAT, seed, people, departments)
+        wanted = Progress(FORMAT, seed, people, departments, course)
         found = self._read()
         self.is_new = found is None
         self.progress = found or wanted
-        for name in ("format", "seed", "people", "departments"):
+        for name in ("format", "seed", "people", "departments", "course"):
             ours, theirs = getattr(wanted, name), getattr(self.progress, name)
             if ours != theirs:
                 raise TerminalError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -19,16 +21,19 @@ from connectors.errors import TerminalError
 from connectors.simulate import (
     DEPARTMENTS,
     PROFILES,
+    ROWS,
     TRUTH,
+    Courier,
+    Course,
     Filled,
     Pace,
     Population,
-    Rhythm,
     Simulator,
     Written,
     deliver,
     write_events,
 )
+from connectors.simulate.people import BASE_TIME
 from streams import settings
 from streams.cli.errors import reported
 
@@ -79,8 +84,27 @@ def register(app: typer.Typer) -> None:
             float | None,
             typer.Option(
                 min=1,
-                help="Seconds that a day of the province takes: offices' hours, nights, weekends, holidays; "
-                "the rate is then a week's mean.",
+                help="Seconds that a day of the province takes: offices' hours, nights, weekends, holidays, the school "
+                "peak of September; the rate is then a week's mean.",
+            ),
+        ] = None,
+        start: Annotated[
+            datetime | None,
+            typer.Option(
+                formats=["%Y-%m-%d"],
+                help="With --day or --daily: the date on which the changes begin, 2026-06-01 or later.",
+            ),
+        ] = None,
+        daily: Annotated[
+            float | None,
+            typer.Option(
+                min=1, help="With --events: let hours and seasons be, so many transactions a mean day."
+            ),
+        ] = None,
+        deliveries: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="DIR", help="With --day: write the files here on their dates, for renkou load."
             ),
         ] = None,
         profile: Annotated[
@@ -124,7 +148,7 @@ def register(app: typer.Typer) -> None:
         with reported():
             if events is not None:
                 population = Population(seed, people, profile=PROFILES[profile.value])
-                _write_events(events, population, changes, json=json)
+                _write_events(events, population, changes, _course(start, daily), json=json)
             if files is not None:
                 _write_files(
                     files, Population(seed, people, profile=PROFILES[profile.value]), changes, json=json
@@ -132,9 +156,16 @@ def register(app: typer.Typer) -> None:
             if events is not None or files is not None:
                 return
             folder = settings.load(data).data.absolute()
-            simulator = Simulator(_dsns(folder, dsn or []), people, seed, truth or folder / TRUTH_FOLDER)
+            course = None if day is None else _course(start, rate * day / ROWS)
+            simulator = Simulator(
+                _dsns(folder, dsn or []), people, seed, truth or folder / TRUTH_FOLDER, course
+            )
             summary = Summary(people, seed, {})
-            _simulate(simulator, summary, rate, duration, None if day is None else Rhythm(day))
+            with ExitStack() as stack:
+                courier = None
+                if deliveries is not None:
+                    courier = stack.enter_context(Courier(deliveries, Population(seed, people)))
+                _simulate(simulator, summary, rate, duration, day or 0.0, courier)
             if json:
                 typer.echo(msgspec.json.encode(summary))
             else:
@@ -152,7 +183,20 @@ class EventsSummary(msgspec.Struct):
     events: dict[str, int]
 
 
-def _write_events(folder: Path, population: Population, transactions: int, *, json: bool) -> None:
+def _course(start: datetime | None, daily: float | None) -> Course | None:
+    """Return the course of so many transactions a mean day. Raises BadParameter where the province is not there yet."""
+    if daily is None:
+        return None
+    begin = BASE_TIME if start is None else start.replace(hour=BASE_TIME.hour, tzinfo=BASE_TIME.tzinfo)
+    try:
+        return Course(begin, daily)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _write_events(
+    folder: Path, population: Population, transactions: int, course: Course | None, *, json: bool
+) -> None:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bars:
@@ -163,7 +207,7 @@ def _write_events(folder: Path, population: Population, transactions: int, *, js
             bars.update(filling, completed=written.people, text=f"{sum(written.events.values()):,} events")
             bars.update(changing, completed=written.transactions)
 
-        written = write_events(folder, population, transactions, show)
+        written = write_events(folder, population, transactions, show, course)
     if json:
         summary = EventsSummary(
             population.people,
@@ -213,7 +257,12 @@ def _dsns(data: Path, given: list[str]) -> dict[str, str]:
 
 
 def _simulate(
-    simulator: Simulator, summary: Summary, rate: float, duration: float | None, rhythm: Rhythm | None
+    simulator: Simulator,
+    summary: Summary,
+    rate: float,
+    duration: float | None,
+    day: float,
+    courier: Courier | None,
 ) -> None:
     stop = threading.Event()
 
@@ -251,7 +300,8 @@ def _simulate(
                     )
                     bars.update(changing, completed=pace.seconds, text=text)
 
-                _add(summary, simulator.run(rate, duration, stop, show_pace, rhythm))
+                told = (lambda _moment, _batch: None) if courier is None else courier.notice
+                _add(summary, simulator.run(rate, duration, stop, show_pace, day, told))
         summary.was_interrupted = stop.is_set()
     except KeyboardInterrupt:
         summary.was_interrupted = True

@@ -80,10 +80,12 @@ def licence(family: Family, person: Person, rng: Dice, moment: datetime) -> Entr
     return Entry(JSR_JSZXX, row, (Named("self", person),))
 
 
-def passage(family: Family, person: Person, rng: Dice, at: datetime) -> Entry:
-    """Return a checkpoint's event; nobody is named at a toll."""
+def passage(
+    family: Family, person: Person, rng: Dice, at: datetime, received: datetime | None = None
+) -> Entry:
+    """Return a checkpoint's event; nobody is named at a toll. ``received``: seconds later, a tenth minutes, if None."""
     is_toll = rng.random() < TOLL
-    received = at + timedelta(seconds=rng.between(60, 1500) if rng.random() < LATE else rng.between(0, 3))
+    usual = at + timedelta(seconds=rng.between(60, 1500) if rng.random() < LATE else rng.between(0, 3))
     draw = rng.random()
     name = None if is_toll or draw < 0.35 else names.masked(person.name) if draw < 0.8 else person.name
     county = person.home.county
@@ -92,7 +94,7 @@ def passage(family: Family, person: Person, rng: Dice, at: datetime) -> Entry:
         device_id=f"KK{county.code}{rng.between(1, 40):03d}",
         device_ip=f"10.{int(county.code[2:4])}.{rng.below(250)}.{rng.between(2, 250)}",
         pass_time=at.isoformat(),
-        recv_time=received.isoformat(),
+        recv_time=(usual if received is None else received).isoformat(),
         station=f"{county.city}{rng.one(('站', '东站', '客运站', '北收费站', '码头'))}",
         direction=rng.one((1, 2)),
         kind="toll" if is_toll else rng.one(("train", "train", "coach", "ferry")),
