@@ -69,6 +69,9 @@ bench-accuracy: $(VENV)/.ready ## Link held-out registers of both profiles and h
 	@$(BIN)/python -m tests.bench.accuracy --profile province --out build/bench/part-accuracy.json $(or $(ARGS),--people 10000 --seed $(shell date +%j))
 	@$(BIN)/python -m tests.bench.accuracy --profile hostile --out build/bench/part-accuracy-hostile.json $(or $(ARGS),--people 10000 --seed $(shell date +%j))
 
+bench-growth: $(VENV)/.ready ## Measure how each stage's cost grows with the province, for the next make bench; ARGS="--people 1000 10000 100000"
+	@$(BIN)/python -m tests.bench.growth --store --out build/bench/part-growth.json $(ARGS)
+
 bench-parts: $(VENV)/.ready ## Measure single parts: codec, normalizers, linker, metrics, queries, reconciliation
 	@for part in avro_codec normalize linkage metrics_cost store_queries verify; do echo "== $$part"; $(BIN)/python -m tests.bench.$$part || exit 1; done
 
