@@ -11,8 +11,10 @@ SYSTEM_PACKAGES := mariadb-server-core prometheus prometheus-alertmanager chromi
 # takes twice as long, and the tests start hundreds of them. Empty means not set.
 export PYTHONDONTWRITEBYTECODE :=
 
+PEERS := build/quixstreams/.ready build/pathway/.ready build/bytewax/.ready
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-parts bench-freshness clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-accuracy bench-growth bench-parts bench-freshness clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +62,15 @@ bench: $(VENV)/.ready ## Measure rates, latencies and catch-up on this machine i
 bench-febrl: $(VENV)/.ready build/splink/.ready ## Link the FEBRL data sets beside ECM and Splink, for the next make bench
 	@$(BIN)/python -m tests.bench.febrl --splink build/splink/bin/python --out build/bench/part-febrl.json $(ARGS)
 
-bench-peers: $(VENV)/.ready ## Run stock faust-streaming and plain loops beside renkou's transport, for the next make bench
-	@$(BIN)/python -m tests.bench.transports --out build/bench/part-transports.json $(ARGS)
+bench-peers: $(VENV)/.ready $(PEERS) ## Run stock faust-streaming, Quix Streams, Pathway, Bytewax and a plain loop beside renkou's transport, for the next make bench
+	@$(BIN)/python -m tests.bench.transports --venvs build --out build/bench/part-transports.json $(ARGS)
+
+bench-accuracy: $(VENV)/.ready ## Link held-out registers of both profiles and hold them against their truth, for the next make bench; ARGS="--people N --seed N"
+	@$(BIN)/python -m tests.bench.accuracy --profile province --out build/bench/part-accuracy.json $(or $(ARGS),--people 10000 --seed $(shell date +%j))
+	@$(BIN)/python -m tests.bench.accuracy --profile hostile --out build/bench/part-accuracy-hostile.json $(or $(ARGS),--people 10000 --seed $(shell date +%j))
+
+bench-growth: $(VENV)/.ready ## Measure how each stage's cost grows with the province, for the next make bench; ARGS="--people 1000 10000 100000"
+	@$(BIN)/python -m tests.bench.growth --store --out build/bench/part-growth.json $(ARGS)
 
 bench-parts: $(VENV)/.ready ## Measure single parts: codec, normalizers, linker, metrics, queries, reconciliation
 	@for part in avro_codec normalize linkage metrics_cost store_queries verify; do echo "== $$part"; $(BIN)/python -m tests.bench.$$part || exit 1; done
@@ -70,6 +79,15 @@ bench-freshness: $(VENV)/.ready ## Hold published lags, states and alerts agains
 	@$(BIN)/python -m tests.bench.metrics_cost
 	@$(BIN)/python -m pytest -v -s tests/unit/test_player.py tests/unit/test_prometheus.py tests/unit/test_freshness.py
 	@$(BIN)/python -m pytest -v -s -m long tests/stack/test_lag.py tests/stack/test_watch.py tests/faults/test_states.py
+
+# What a user might pick instead: each in a venv of its own, so that its own versions of everything count.
+build/quixstreams/.ready: REQUIREMENT := 'quixstreams>=3,<4'
+build/pathway/.ready: REQUIREMENT := 'pathway<1'
+build/bytewax/.ready: REQUIREMENT := 'bytewax>=0.21,<0.22'
+$(PEERS): build/%/.ready:
+	@$(PYTHON) -m venv build/$*
+	@build/$*/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENT) confluent-kafka
+	@touch $@
 
 build/splink/.ready:
 	@$(PYTHON) -m venv build/splink

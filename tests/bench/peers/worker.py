@@ -9,74 +9,23 @@ datum: the same function in all engines. The time runs from the first message to
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import faust
 from confluent_kafka import Consumer
 
-from avro.change import Place, RawEvent
-from avro.envelope import EnvelopeDecoder
-from avro.registry import LocalRegistry
-from connectors.feeds import Catalog
 from streams import app as faust_app
 from streams.app import STAGE_PAUSE, Gathering
-from streams.normalize import Normalizer, Recorded
 from streams.producer import Producer
 from streams.settings import Settings
+from tests.bench.peers.job import Clock, Work, work_of
 
 BATCH: Final = 4000
 PATIENCE: Final = 10.0
-FEED_TOPIC: Final = "cdc.police.public.hj_ryjbxx"
-
-ANSWER: Final = '{"messages"'
-"""How the line with the figures begins."""
-
-Work = Callable[[bytes | None, bytes | None, int], bytes | None]
-
-
-class Clock:
-    """Counts messages, notes the first and the last."""
-
-    def __init__(self, wanted: int) -> None:
-        self._wanted = wanted
-        self._done = 0
-        self._began = self._processor = 0.0
-
-    def begin(self) -> None:
-        """A message is there: the first one starts the clock."""
-        if not self._began:
-            self._began, self._processor = time.monotonic(), time.process_time()
-
-    def add(self, count: int) -> bool:
-        """Count messages that are done; return whether all are."""
-        self._done += count
-        return self._done >= self._wanted
-
-    def finish(self) -> None:
-        """Print, and end the process at once: shutting an engine down is not measured."""
-        seconds, cpu = time.monotonic() - self._began, time.process_time() - self._processor
-        print(json.dumps({"messages": self._done, "seconds": seconds, "cpu": cpu}), flush=True)
-        os._exit(0)
-
-
-def work_of(job: str) -> Work:
-    """Return what a job makes of a message."""
-    if job == "pass":
-        return lambda key, value, offset: value
-    normalizer = Normalizer(Catalog.load(None), EnvelopeDecoder(LocalRegistry()))
-
-    def normalize(key: bytes | None, value: bytes | None, offset: int) -> bytes | None:
-        (outcome,) = normalizer.process(RawEvent(Place(FEED_TOPIC, 0, offset), key, value, None, 0))
-        assert isinstance(outcome, Recorded), outcome
-        return outcome.datum
-
-    return normalize
 
 
 def loop(broker: str, topic: str, work: Work, clock: Clock) -> None:
