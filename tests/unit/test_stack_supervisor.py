@@ -143,7 +143,7 @@ def test_a_failing_preparation_is_the_reason(tmp_path: Path) -> None:
 def test_a_process_that_does_not_become_healthy_is_killed_and_tried_again(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     code = f"import time; open({str(starts)!r}, 'a').write('x'); time.sleep(600)"
-    spec = python("slow", code, health=lambda: starts.read_text() == "xx", start_seconds=1.0)
+    spec = python("slow", code, health=lambda: starts.read_text() == "xx", start_seconds=3.0)
     with supervised(tmp_path, spec) as (supervisor, events):
         supervisor.wait_ready(["slow"], attempts=3)
         assert any("did not become healthy within 1 s" in event.detail for event in events)
