@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import process_time
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Producer as KafkaProducer
@@ -95,7 +95,7 @@ def _events(people: int) -> dict[str, list[list[RawEvent]]]:
     return found
 
 
-Message = ConsumerRecord[bytes, bytes]
+Message: TypeAlias = ConsumerRecord[bytes, bytes]
 
 
 def _record(event: RawEvent) -> Message:
