@@ -104,9 +104,10 @@ clean: ## Remove .venv, the data folder and caches
 # The stamps are newer than what they depend on, so make knows when to do it again.
 # The start-up caches depend on how the Java programs are started, and on the linker's compiled code.
 STARTS := $(addprefix connectors/stack/,jars.lock aot.py training.py java.py kafka.py registry.py connect.py)
+# Beside the downloads: the linker's code is compiled, and the modules that all processes of the first start load.
+COMPILE := import streams.demo, streams.stages.link, streams.stages.normalize, streams.stages.store; from linkage.prepare import prepare; prepare()
 $(VENV)/.ready: $(VENV)/.wheels $(STARTS) linkage/survivorship.py linkage/kernel.py linkage/native.py
-	@$(BIN)/python -m linkage.prepare
-	@$(BIN)/python -m connectors.stack.fetch
+	@$(BIN)/python -c '$(COMPILE)' & compiling=$$!; $(BIN)/python -m connectors.stack.fetch; fetched=$$?; wait $$compiling && exit $$fetched
 	@touch $@
 
 $(VENV)/.wheels: setup.cfg pyproject.toml

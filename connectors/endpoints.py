@@ -40,6 +40,8 @@ def load(data: Path) -> Endpoints | None:
         return msgspec.json.decode(path.read_bytes(), type=Endpoints)
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise TerminalError(f"{data} is no folder; name another one with --data") from error
     except msgspec.DecodeError as error:
         raise TerminalError(f"{path}: {error}; remove the file and start the hub again") from error
 

@@ -2,8 +2,9 @@
 
 In its folder: ``lock``; ``snapshot-N`` the state at some offset; ``log-N`` what was taken in since. A new
 pair is made log first, snapshot second, both under temporary names and renamed when durable, and only then
-the old pair goes: at every moment the newest snapshot has its log. Recovery is the newest snapshot, then its
-log through the same engine; what that puts out again is what was put out before, to the byte.
+the old pair goes. Of a large state a copy of the process writes the snapshot (fork), while this one goes on in the new
+log: until it is there, or if it never is, recovery reads one log more. Recovery is the newest snapshot, then its log
+and those behind it through the same engine; what that puts out again is what was put out before, to the byte.
 
 Everything blocks: for the disk, and for the processor. Not for use by two threads at once.
 """
@@ -11,8 +12,11 @@ Everything blocks: for the disk, and for the processor. Not for use by two threa
 from __future__ import annotations
 
 import fcntl
+import gc
+import logging
 import os
 import re
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -38,9 +42,13 @@ SNAPSHOT_SHARE: Final = 4
 """A state of more mentions than that many times `SNAPSHOT_ENTRIES` waits for one entry to this many mentions: a
 snapshot costs what the whole state does, and must not cost more than what it saves."""
 
+FORK_MENTIONS: Final = 200_000
+"""A state of so many mentions is written by a copy of the process: two seconds, in which nothing would be linked."""
+
 SNAPSHOT_BYTES: Final = 256 << 20
 """Size of the log after which a snapshot is due, whatever the number of entries: it is read into memory."""
 
+_log = logging.getLogger(__name__)
 _NAME: Final = re.compile(r"(log|snapshot)-(\d{8})")
 _TEMPORARY: Final = ".new"
 
@@ -62,6 +70,7 @@ class DurableLinker:
         known: Callable[[], KnownIds | None] = lambda: None,
         snapshot_entries: int = SNAPSHOT_ENTRIES,
         snapshot_bytes: int = SNAPSHOT_BYTES,
+        fork_mentions: int = FORK_MENTIONS,
     ) -> None:
         """Touch nothing yet. ``known`` is asked for the ids of a state before this one when there is none here.
 
@@ -74,6 +83,8 @@ class DurableLinker:
         self._authority = {element: tuple(feeds) for element, feeds in authority.items()}
         self._snapshot_entries = snapshot_entries
         self._snapshot_bytes = snapshot_bytes
+        self._fork_mentions = fork_mentions
+        self._writer: int | None = None
         self._engine: Engine | None = None
         self._values: Values | None = None
         self._log: WriteAheadLog | None = None
@@ -162,9 +173,15 @@ class DurableLinker:
         engine, log = self._usable()
         self._published = engine.state.offset
         self._unpublished = []
+        if self._writer is not None:
+            self._await_writer(os.WNOHANG)
+            return
         due = max(self._snapshot_entries, engine.mention_count // SNAPSHOT_SHARE)
         if self._entries >= due or log.size >= self._snapshot_bytes:
-            self.snapshot()
+            if engine.mention_count < self._fork_mentions:
+                self.snapshot()
+            else:
+                self._fork()
 
     def snapshot(self) -> None:
         """Write the state and begin a new log. All outputs must have been published (`checkpoint`).
@@ -177,6 +194,8 @@ class DurableLinker:
             raise LinkerClosedError(
                 "a snapshot would forget outputs that are not published; checkpoint first"
             )
+        if self._writer is not None:
+            self._await_writer(0)
         number = self._number + 1
         name = f"snapshot-{number:08}"
         try:
@@ -185,6 +204,7 @@ class DurableLinker:
                 self._rename_snapshot(self._write(name, write_state(engine.state, self.epoch)))
             except BaseException:
                 log.close()
+                (self.folder / f"log-{number:08}").unlink(missing_ok=True)
                 raise
         except OSError as error:
             raise StateWriteError(
@@ -192,11 +212,68 @@ class DurableLinker:
                 "make room or mend the disk, then it is tried again"
             ) from error
         self._switch(log, number)
-        self._clean()
+        self._clean(number)
+
+    def _fork(self) -> None:
+        """Begin a new log, and have a copy of the process write the state as it is now."""
+        engine, _ = self._usable()
+        assert self._values is not None
+        number = self._number + 1
+        try:
+            log = self._write_log(number, engine.state.offset)
+        except OSError as error:
+            raise StateWriteError(
+                f"{self.folder}: the linker's log cannot be begun anew: {error.strerror}; "
+                "make room or mend the disk, then it is tried again"
+            ) from error
+        self._switch(log, number)
+        self._values.hold()
+        try:
+            writer = os.fork()
+        except OSError as error:
+            self._values.release()
+            _log.warning(
+                "no process for a snapshot of the linker's state (%s): it is tried again", error.strerror
+            )
+            return
+        if writer == 0:
+            # Nothing here may return: this is a copy of everything that runs.
+            code = 1
+            try:
+                # The lock and all connections are the linker's: they end with it, whatever becomes of the copy.
+                os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+                gc.disable()
+                self._rename_snapshot(
+                    self._write(f"snapshot-{number:08}", write_state(engine.state, self.epoch))
+                )
+                code = 0
+            finally:
+                os._exit(code)
+        self._writer = writer
+
+    def _await_writer(self, options: int) -> None:
+        """See whether the copy has written its snapshot. If it could not, the logs go on without it."""
+        assert self._writer is not None
+        assert self._values is not None
+        writer, status = os.waitpid(self._writer, options)
+        if writer == 0:
+            return
+        self._writer = None
+        self._values.release()
+        if status:
+            _log.warning(
+                "a snapshot of the linker's state could not be written: it is tried again; see the disk"
+            )
+        else:
+            self._clean(self._number)
 
     def close(self) -> None:
         """Close the files and free the folder. What was applied and not published is put out by the next
         `open`."""
+        if self._writer is not None:
+            os.kill(self._writer, signal.SIGKILL)
+            os.waitpid(self._writer, 0)
+            self._writer = None
         if self._log is not None:
             self._log.close()
         if self._values is not None:
@@ -248,18 +325,38 @@ class DurableLinker:
         if not numbers:
             self._begin()
             return []
-        self._number = max(numbers)
+        self._number = snapshot = max(numbers)
         path = self.folder / f"snapshot-{self._number:08}"
         state = read_state(path, path.read_bytes(), self.epoch, self._values)
         self._published = state.offset
         self._entries = 0
         self._engine = Engine(self.epoch, state.authority, state)
         self._unpublished = self._replay(self._engine)
+        while self._goes_on(self._engine.state.offset):
+            # A snapshot was begun behind which the log goes on, and is not there. All before it was published.
+            self._number += 1
+            self._published = self._engine.state.offset
+            self._unpublished = self._replay(self._engine)
         if state.authority != self._authority:
             self._usable()[1].append(AuthorityChange(self._authority))
             state.use_authority(self._authority)
-        self._clean()
+        self._clean(snapshot)
         return list(self._unpublished)
+
+    def _goes_on(self, offset: int) -> bool:
+        """Say whether there is a log behind the one that ends at ``offset``. One that a snapshot's failure left empty
+        is none. Raises StateDamagedError."""
+        path = self.folder / f"log-{self._number + 1:08}"
+        if not path.exists():
+            return False
+        data = path.read_bytes()
+        size, first = read_preamble(path, data, "log", self.epoch)
+        if first.offset == offset:
+            return True
+        if size < len(data):
+            raise damaged(path)
+        path.unlink()
+        return False
 
     def _replay(self, engine: Engine) -> list[Output]:
         path = self.folder / f"log-{self._number:08}"
@@ -310,7 +407,7 @@ class DurableLinker:
         self._published = 0
         self._engine = Engine(self.epoch, self._authority, state)
         self._switch(log, 0)
-        self._clean()
+        self._clean(0)
 
     def _write_log(self, number: int, offset: int) -> WriteAheadLog:
         first = preamble("log", self.epoch, offset)
@@ -356,9 +453,9 @@ class DurableLinker:
         names = [_NAME.fullmatch(name) for name in os.listdir(self.folder)]
         return [int(name[2]) for name in names if name is not None and name[1] == kind]
 
-    def _clean(self) -> None:
-        """Remove what the newest pair made superfluous, and what a crash left half written."""
+    def _clean(self, snapshot: int) -> None:
+        """Remove what is older than the newest ``snapshot``, and what a crash left half written."""
         for name in os.listdir(self.folder):
             known = _NAME.fullmatch(name.removesuffix(_TEMPORARY))
-            if known is not None and (name.endswith(_TEMPORARY) or int(known[2]) != self._number):
+            if known is not None and (name.endswith(_TEMPORARY) or int(known[2]) < snapshot):
                 (self.folder / name).unlink(missing_ok=True)

@@ -285,7 +285,7 @@ class Engine:
         del row.feed.rows[row.key]
         for mention in row.mentions:
             self._remove(step, mention)
-        row.mentions = []  # no cycle is left behind: see `linkage.heap`
+        row.mentions = ()  # no cycle is left behind: see `linkage.heap`
 
     def _move(self, step: Step, row: RowState, key: str) -> None:
         """Give the row another key. The mentions stay what they are, under another name."""
@@ -318,7 +318,7 @@ class Engine:
                 self.state.mention_count += 1
                 self.state.add(stored, features_of(mention, invalid, self.state.generic))
                 step.join(stored)
-                row.mentions.append(stored)
+                row.mentions = (*row.mentions, stored)
             else:
                 if mention.unchanged:
                     if ID_NUMBER in mention.unchanged:
@@ -327,8 +327,9 @@ class Engine:
                 self._change(step, stored, mention, invalid)
             kept.append(stored)
         if len(kept) < len(row.mentions):
-            for stored in [stored for stored in row.mentions if stored not in kept]:
-                row.mentions.remove(stored)
+            gone = [stored for stored in row.mentions if stored not in kept]
+            row.mentions = tuple([stored for stored in row.mentions if stored in kept])
+            for stored in gone:
                 self._remove(step, stored)
 
     def _serial(self, mention: MentionState) -> int:

@@ -422,8 +422,8 @@ def keys_of(core: Core, *, wide: bool) -> set[int]:
     if birth is None:
         birth = in_number
     if birth is not None and not month:
-        day = day_of(birth)
-        month = day.year * 100 + day.month
+        stated = day_of(birth)
+        month = stated.year * 100 + stated.month
     texts: list[str] = []
     for name in names:
         first, rest, whole = _sounds(name)
@@ -436,8 +436,8 @@ def keys_of(core: Core, *, wide: bool) -> set[int]:
     keys = {_digest(text) & _HASH_MASK | _NAME_AND_BIRTH for text in texts}
     if number:
         folded = name_key(names[0]).folded
-        for one in (birth,) if birth == in_number else (birth, in_number):
-            keys.add(_digest(f"{folded}{one}") & _HASH_MASK | _NAMESAKE)
+        for day in (birth,) if birth == in_number else (birth, in_number):
+            keys.add(_digest(f"{folded}{day}") & _HASH_MASK | _NAMESAKE)
     return keys
 
 

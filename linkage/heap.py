@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-EVERY: Final = 20_000
-"""Log entries after which `rest` is due again: some hundred thousand objects."""
+EVERY: Final = 2_000
+"""Log entries after which `rest` is due again: some ten thousand objects, a few milliseconds."""
 
 _YOUNG: Final = 10_000
 _ROUNDS: Final = 20

@@ -310,6 +310,6 @@ def _restore_rows(state: LinkState, graph: GraphReader, part: _Rows) -> None:
                 state.anchored.add(serial)
             mention.person = state.persons[number]
             mention.person.mentions.append(mention)
-            row.mentions.append(mention)
+            row.mentions = (*row.mentions, mention)
             graph.add(mention, node)
             state.mention_count += 1

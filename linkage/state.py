@@ -113,7 +113,7 @@ class RowState:
         self.version = version
         self.source_time = source_time
         self.placeholder = placeholder
-        self.mentions: list[MentionState] = []
+        self.mentions: tuple[MentionState, ...] = ()
 
 
 class MentionState:

@@ -41,6 +41,7 @@ class Values:
         """Raises OSError when the folder takes no file, LinkageError when the machine gives no addresses."""
         self._descriptor: int | None = None
         self._free: dict[int, list[int]] = {}
+        self._held: list[int] | None = None
         self._end = 1
         self._room = _SIZE
         if folder is None:
@@ -97,8 +98,21 @@ class Values:
 
     def free(self, reference: int) -> None:
         """Give up a value."""
+        if self._held is not None:
+            self._held.append(reference)
+            return
         units = ((reference & LENGTH_MASK) + UNIT - 1) // UNIT
         self._free.setdefault(units, []).append(reference >> LENGTH_BITS)
+
+    def hold(self) -> None:
+        """From now on leave what is given up as it is: a copy of the process reads it."""
+        self._held = []
+
+    def release(self) -> None:
+        """Nobody reads what was given up since `hold` any more."""
+        held, self._held = self._held, None
+        for reference in held or ():
+            self.free(reference)
 
     def said(self, reference: int) -> bytes:
         """Return what the mention says, as it was put."""

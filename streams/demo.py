@@ -264,3 +264,7 @@ class Demo:
         """Stop everything that was started."""
         self.stopping.set()
         self.stack.stop()
+
+    def hurry(self) -> None:
+        """Turn a stop that is under way into a kill; returns at once."""
+        self.stack.hurry()

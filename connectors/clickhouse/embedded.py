@@ -1,6 +1,6 @@
 """The embedded ClickHouse: one folder, opened by one process.
 
-``DIR/store`` holds ``engine/`` (ClickHouse's own files), ``incoming/`` (the container that is being read),
+``DIR/store`` holds ``engine/`` (ClickHouse's own files), ``incoming/`` (a copy of what is being written),
 ``config.xml``, ``config.d/`` (the operator's own settings, which go before it) and ``ballast``. All of it is personal
 data and readable by its owner only.
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+import chdb
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -111,20 +112,31 @@ class EmbeddedStore:
     def open(self) -> EmbeddedEngine:
         """Open the engine for the writer. Blocks for up to some seconds. Raises StoreError,
         StoreUnavailableError."""
-        client = self._client()
-        # What a killed owner left behind: rows that are written again.
-        for leftover in self.incoming.rglob("*.avro"):
-            leftover.unlink()
-        self._keep_ballast()
-        engine = EmbeddedEngine(client, self.incoming, self.intact)
-        self.intact.begin(engine.rows)
+        engine = self._engine(self.incoming)
+        try:
+            # What a killed owner left behind: rows that are written again.
+            for leftover in self.incoming.rglob("*.avro"):
+                leftover.unlink()
+            self._keep_ballast()
+            self.intact.begin(engine.rows)
+        except BaseException:
+            engine.close()
+            raise
         return engine
 
     def open_side(self) -> EmbeddedEngine:
-        """Open a handle beside the writer's, for upkeep: one handle runs one statement at a time. Raises as `open`."""
+        """Open handles beside the writer's, for upkeep: one handle runs one statement at a time. Raises as `open`."""
         folder = self.incoming / "side"
         folder.mkdir(mode=0o700, exist_ok=True)
-        return EmbeddedEngine(self._client(), folder, self.intact)
+        return self._engine(folder)
+
+    def _engine(self, incoming: Path) -> EmbeddedEngine:
+        client = self._client()
+        try:
+            return EmbeddedEngine(client, chdb.connect(self.address), incoming, self.intact)
+        except RuntimeError as error:
+            client.close()
+            raise opening_error(error, self.path) from None
 
     def _client(self) -> Any:
         try:

@@ -1,7 +1,7 @@
 """One face for the embedded engine and a ClickHouse server: statements, small results, Avro containers.
 
-Both go through clickhouse-connect. What differs is where an INSERT reads its container from: the embedded
-engine from a file of ours, a server from the body of the request.
+Statements go through clickhouse-connect. What differs is how an INSERT has its container: the embedded engine takes the
+bytes through a handle of its own, a server finds them in the body of the request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from connectors.clickhouse import sql
-from connectors.clickhouse.errors import store_error
+from connectors.clickhouse.errors import engine_error, store_error
 from connectors.clickhouse.intact import Intact
 from connectors.errors import StoreError, StoreUnavailableError
 
@@ -111,13 +111,19 @@ def _translated(call: Callable[[], T]) -> T:
 
 
 class EmbeddedEngine(_Client):
-    """The engine in this process. ``incoming`` is a folder of its own for the containers, ``intact`` looks at what the
-    engine makes of them."""
+    """The engine in this process.
 
-    def __init__(self, client: Any, incoming: Path, intact: Intact) -> None:
+    ``inserts`` is a handle of the engine (`chdb.connect`) for the rows alone, ``incoming`` a folder of its own on the
+    store's disk, ``intact`` looks at what the engine makes of the rows.
+    """
+
+    def __init__(self, client: Any, inserts: Any, incoming: Path, intact: Intact) -> None:
         super().__init__(client)
+        self._inserts = inserts
         self._file = incoming / "batch.avro"
         self._intact = intact
+        for name, value in WRITER_SETTINGS.items():
+            self._inserts.query(f"SET {name} = {value}")
 
     def load(self, container: bytes, targets: Sequence[Target]) -> None:
         """See `Engine`. One thread at a time: there is one file.
@@ -125,20 +131,32 @@ class EmbeddedEngine(_Client):
         Raises StoreError when files can be written and a part without content is in force: the store must be opened
         anew.
         """
+        self._probe(container)
+        if self._intact.hollow:
+            raise self._wants_opening()
+        for target in targets:
+            try:
+                with self._inserts.send_insert(target.insert, "Avro") as rows:
+                    rows.append(container)
+                    rows.finish()
+            except RuntimeError as error:
+                raise engine_error(str(error)) from None  # the engine's own words may hold values
+            if self._intact.check([target.table]):
+                raise StoreUnavailableError(
+                    f"rows of {target.table} were not written; see the disk's space, quota and health"
+                )
+
+    def _probe(self, content: bytes) -> None:
+        """Write as much as the rows will take. Raises StoreUnavailableError when the disk does not have it.
+
+        The engine itself does not notice a write that fails: it answers that the rows are there, with empty files
+        (docs/decisions/0019-live-batches.md).
+        """
 
         def run() -> None:
             try:
-                self._write(container)
-                if self._intact.hollow:
-                    raise self._wants_opening()
-                for target in targets:
-                    self._client.command(
-                        f"{target.insert} FROM INFILE {sql.text(str(self._file))} FORMAT Avro"
-                    )
-                    if self._intact.check([target.table]):
-                        raise StoreUnavailableError(
-                            f"rows of {target.table} were not written; see the disk's space, quota and health"
-                        )
+                with open(os.open(self._file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+                    file.write(content)
             finally:
                 self._file.unlink(missing_ok=True)
 
@@ -151,19 +169,8 @@ class EmbeddedEngine(_Client):
         except StoreError:
             if not self._intact.hollow:
                 raise
-
-        def run() -> None:
-            try:
-                self._write(b"\0")
-            finally:
-                self._file.unlink(missing_ok=True)
-
-        _translated(run)
+        self._probe(b"\0")
         raise self._wants_opening()
-
-    def _write(self, container: bytes) -> None:
-        with open(os.open(self._file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(container)
 
     def _wants_opening(self) -> StoreError:
         hollow = self._intact.hollow
@@ -172,6 +179,11 @@ class EmbeddedEngine(_Client):
             f"{len(hollow)} parts were put in force without content, the first is {part} of {table}; the store must be"
             " opened anew, which takes what they were made from"
         )
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._inserts.close()
+        super().close()
 
 
 class ServerEngine(_Client):

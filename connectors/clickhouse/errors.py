@@ -5,6 +5,7 @@ ClickHouse's own messages quote values, so that only the code and its name are p
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from clickhouse_connect.driver.exceptions import (
@@ -58,3 +59,20 @@ def store_error(error: ClickHouseError, who: str = "ClickHouse") -> ConnectorErr
             f"{who} does not answer: {name}; is it running, is RENKOU_CLICKHOUSE right?"
         )
     return StoreError(f"{who} refuses it: {name} ({code}); see its documentation of the code, and report it")
+
+
+_CODE: Final = re.compile(r"\bCode: (\d+)")
+_NAME: Final = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
+_STD_EXCEPTION: Final = 1001
+"""ClickHouse's code for what is none of its own errors."""
+
+
+def engine_error(message: str) -> ConnectorError:
+    """Return our error for what the embedded engine says when it is asked without clickhouse-connect."""
+    code = _CODE.search(message)
+    names = _NAME.findall(message)
+    return store_error(
+        DatabaseError(
+            code=_STD_EXCEPTION if code is None else int(code.group(1)), name=names[-1] if names else None
+        )
+    )

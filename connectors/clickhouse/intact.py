@@ -21,9 +21,11 @@ from connectors.clickhouse.tables import DATABASE
 
 _PART: Final = re.compile(r"[^_]+_\d+_\d+_\d+(_\d+)?")
 """A part that is in force or was: others have names like ``tmp_insert_…``."""
-_NEVER_EMPTY: Final = ("checksums.txt", "columns.txt", "count.txt", "data.bin")
-"""Files of a part that are never empty. The first three are written last, when a disk that was full mostly still is;
-the fourth only a small part has."""
+_NEVER_EMPTY: Final = ("checksums.txt", "columns.txt")
+"""Files of a part that are never empty. They are written last, when a disk that was full mostly still is."""
+_COUNT: Final = "count.txt"
+_DATA: Final = "data.bin"
+"""Only a small part has it; empty where the count is 0, as it is when rows were deleted."""
 
 
 class Intact:
@@ -89,10 +91,18 @@ def _parts(folder: Path) -> Iterable[str]:
 
 
 def _is_hollow(part: Path) -> bool:
-    for name in _NEVER_EMPTY:
-        try:
-            if not os.stat(part / name).st_size:
-                return True
-        except FileNotFoundError:  # it was removed meanwhile, or is of another kind
-            continue
-    return False
+    if any(_size(part / name) == 0 for name in _NEVER_EMPTY):
+        return True
+    try:
+        count = (part / _COUNT).read_bytes()
+    except FileNotFoundError:  # it was removed meanwhile
+        return False
+    return not count or (count != b"0" and _size(part / _DATA) == 0)
+
+
+def _size(path: Path) -> int | None:
+    """Return a file's size; None when there is none: it was removed meanwhile, or its part is of another kind."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return None

@@ -26,6 +26,12 @@ READERS: Final = 3
 WAIT_SECONDS: Final = 30.0
 """How long a query waits for a free handle."""
 
+REMEMBERED: Final = 200
+"""Queries whose check a handle remembers."""
+
+REMEMBERED_LENGTH: Final = 4096
+"""Characters of a text that is remembered, at most."""
+
 TOO_MANY_QUERIES: Final = 202
 """ClickHouse's code for it."""
 
@@ -46,11 +52,25 @@ class _Reader:
         self._connection = chdb.connect(address)
         self._table_functions: frozenset[str] = frozenset()
         self._settings: list[str] = []
+        self._checked: dict[str, Statement] = {}
         for statement in (f"USE {DATABASE}", _TIME_LIMIT, "SET readonly = 2"):
             self._connection.query(statement, "TabSeparated")
 
     def statement(self, query: str) -> Statement:
-        """Return the query as it may be run. Raises QueryError, RefusedError."""
+        """Return the query as it may be run. Raises QueryError, RefusedError.
+
+        A page or a program asks the same with other parameters: what was checked is remembered.
+        """
+        known = self._checked.get(query)
+        if known is None:
+            known = self._check(query)
+            if len(query) <= REMEMBERED_LENGTH:
+                if len(self._checked) >= REMEMBERED:
+                    self._checked.clear()
+                self._checked[query] = known
+        return known
+
+    def _check(self, query: str) -> Statement:
         if not self._table_functions:
             names = self.run("SELECT lower(name) FROM system.table_functions FORMAT TSV").decode().split()
             self._table_functions = frozenset(names)
@@ -69,9 +89,10 @@ class _Reader:
 
     def restore(self) -> None:
         """Take the settings back."""
-        while self._settings:
-            self.run(f"SET {self._settings.pop()} = DEFAULT")
-        self.run(_TIME_LIMIT)
+        if self._settings:
+            while self._settings:
+                self.run(f"SET {self._settings.pop()} = DEFAULT")
+            self.run(_TIME_LIMIT)
 
     def run(self, text: str, parameters: Mapping[str, str] | None = None) -> bytes:
         """Return the result of a statement that names its format. Raises QueryError."""

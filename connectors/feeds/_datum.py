@@ -267,6 +267,8 @@ class _DatumSource(RowSource):
             self.add(f"a = {variable} << 1")
             chunks = f"more[a & {values.CHUNKS - 1}] + more[a >> 14 & {values.CHUNKS - 1}] + high[a >> 28]"
             self.add(f"{piece} = {front}{chunks}")
+        with self.block(f"elif 0 <= {variable} < {values.CHUNKS >> 1}:"):
+            self.add(f"{piece} = {front}last[{variable} << 1]")
         with self.block("else:"):
             self.add(f"{piece} = {front}number({variable}, {path!r}, {node.kind!r})")
 

@@ -73,7 +73,7 @@ class Feed:
     names them, ``store_table`` its table in the store, ``schemas`` the folder of its Avro schema. ``columns`` and
     ``key`` name the source's columns, in the feed's order. ``roles`` maps each role to how many people a row can
     mention in it. ``unknown_columns`` collects columns that came and that the definition neither names nor excludes;
-    they are dropped.
+    they are dropped. ``given_at_times`` are, by role and ordinal, the elements that only some rows give.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class Feed:
         self._plan = plan
         self._read_row = compile_row(self.id, plan)
         self.shape = RowShape({column.name: column.takes for column in definition.columns}, self.key)
+        self.given_at_times = _given_at_times(definition)
         self._consistency = Consistency(
             {(mention.role, mention.ordinal): mention.elements for mention in definition.mentions},
             {
@@ -119,7 +120,7 @@ class Feed:
                 for mention in definition.mentions
                 if mention.evidence.kin
             },
-            _given_at_times(definition),
+            self.given_at_times,
         )
         self._nothing: Mapping[str, Any] = plan.nothing
         self._fields_of: Mapping[str, tuple[str, ...]] = plan.fields_of

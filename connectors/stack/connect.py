@@ -143,6 +143,7 @@ def spec(data: Path, port: int, kafka_port: int, password: str) -> ProcessSpec:
                 class_path=class_path(),
                 heap_mb=HEAP_MB,
                 folder=folder,
+                options=java.PATIENT_COMPILER,
                 properties={"log4j2.configurationFile": str(folder / "log4j2.properties")},
             ),
         ),

@@ -64,4 +64,7 @@ def _train(console: Console) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; what has been fetched is kept, run make again to go on")

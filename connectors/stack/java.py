@@ -25,6 +25,15 @@ QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"
 """The quick compiler only. The optimizing one takes more of two cores, for minutes, than its faster code gives back
 to a program that mostly waits or moves bytes. Not for Connect, which works on each value of each change."""
 
+PATIENT_COMPILER: Final = (
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+"""The optimizing compiler waits until code is ten times as hot as it usually wants it to be: a catch-up is within
+seconds, some hundred changes a second are for a long time not."""
+
 
 def java() -> Path:
     """Return the Java executable. Raises StackError when the wheel is not installed."""

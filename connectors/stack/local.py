@@ -242,8 +242,8 @@ class LocalStack:
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            if asked.is_set() and self._supervisor is not None:
-                self._supervisor.hurry()
+            if asked.is_set():
+                self.hurry()
             asked.set()
 
         before = {number: signal.signal(number, on_signal) for number in signals}
@@ -271,6 +271,11 @@ class LocalStack:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def hurry(self) -> None:
+        """Turn a stop that is under way into a kill; returns at once."""
+        if self._supervisor is not None:
+            self._supervisor.hurry()
 
     def _keep(self) -> None:
         """Write events down, keep ``endpoints.json`` true, have Connect restart failed connectors."""

@@ -92,6 +92,11 @@ ENTRIES: Final = (
         "Compare sources and store by value while both run. Exit code 1 when they differ or it cannot be told.",
     ),
     Entry(
+        "quality",
+        "quality",
+        "Measure missing key elements, ID checks, duplicate files and timeliness against the standard's thresholds.",
+    ),
+    Entry(
         "evaluate",
         "evaluate",
         "Compare the store's persons with a truth: precision, recall, exact clusters, subgroups, the worst errors.",

@@ -74,6 +74,8 @@ class Show:
         self._own_folder = not plan.data.exists() or (plan.data / DEMO_MARK).exists()
         self._demo = Demo(plan, catalog, self._say)
         self._status: object | None = None
+        self._interrupted = False
+        self._starting = self._stopping = False
         self._last = (time.monotonic(), Counts())
 
     def _say(self, text: str) -> None:
@@ -81,37 +83,25 @@ class Show:
             self._status.update(text)
 
     def run(self) -> None:
-        """Run it to its end. Ctrl-C at any time stops everything and is no error."""
-        demo = self._demo
-        interrupted = threading.Event()
+        """Run it to its end. Ctrl-C at any time stops everything and is no error.
 
-        def interrupt(*_: object) -> None:
-            demo.stopping.set()
-            if interrupted.is_set():
-                raise KeyboardInterrupt
-            interrupted.set()
-
-        previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        While it starts the first one stops it at once; later the first one ends the changes and counts, the second one
+        counts no longer. One more while it stops kills what still runs.
+        """
+        previous = {
+            number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             self._plan.data.mkdir(parents=True, exist_ok=True)
             if self._own_folder:
                 (self._plan.data / DEMO_MARK).touch()
-            for reason in demo.missing():
-                self._console.print(reason, highlight=False, soft_wrap=True)
-            with self._console.status("starting") as status:
-                self._status = status
-                demo.start()
-            if not interrupted.is_set():
-                self._watch()
-            with self._console.status("finishing") as status:
-                self._status = status
-                result = demo.finish()
-            self._summary(result)
+            self._run()
         except KeyboardInterrupt:
             self._console.print("stopped")
         finally:
+            self._stopping = True
             with self._console.status("stopping"):
-                demo.stop()
+                self._demo.stop()
             for number, handler in previous.items():
                 signal.signal(number, handler)
             if self._own_folder and not self._keep:
@@ -120,6 +110,30 @@ class Show:
                 self._console.print(
                     f"data kept in {self._plan.data}: try renkou sql, renkou person, renkou up"
                 )
+
+    def _interrupt(self, *_: object) -> None:
+        self._demo.stopping.set()
+        if self._stopping:
+            self._demo.hurry()
+        elif self._starting or self._interrupted:
+            self._stopping = True
+            raise KeyboardInterrupt
+        self._interrupted = True
+
+    def _run(self) -> None:
+        for reason in self._demo.missing():
+            self._console.print(reason, highlight=False, soft_wrap=True)
+        with self._console.status("starting") as status:
+            self._status = status
+            self._starting = True
+            self._demo.start()
+            self._starting = False
+        if not self._interrupted:
+            self._watch()
+        with self._console.status("finishing") as status:
+            self._status = status
+            result = self._demo.finish()
+        self._summary(result)
 
     def _watch(self) -> None:
         changing = threading.Thread(target=self._demo.change, name="changes")

@@ -18,6 +18,10 @@ def reported() -> Iterator[None]:
     """Turn our own errors, and the operating system's, into a sentence and exit code 1."""
     try:
         yield
-    except (AvroError, ConnectorError, LinkageError, StreamError, OSError) as error:
+    except (AvroError, ConnectorError, LinkageError, StreamError) as error:
         typer.echo(f"renkou: {error}", err=True)
+        raise typer.Exit(1) from error
+    except OSError as error:
+        named = error.filename is not None and error.strerror
+        typer.echo(f"renkou: {f'{error.filename}: {error.strerror}' if named else error}", err=True)
         raise typer.Exit(1) from error

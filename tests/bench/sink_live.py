@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -36,7 +36,7 @@ class Calls:
     """Processor time of the engine's calls, by kind and table."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.times: Counter[str] = Counter()
         load, rows = EmbeddedEngine.load, _Client.rows
 
@@ -45,7 +45,8 @@ class Calls:
                 self._timed(f"insert {target.table}", lambda target=target: load(engine, container, [target]))  # type: ignore[misc]
 
         def timed_rows(engine: EmbeddedEngine, query: str) -> list[tuple[Any, ...]]:
-            return self._timed("look-up", lambda: rows(engine, query))
+            found: list[tuple[Any, ...]] = self._timed("look-up", lambda: rows(engine, query))
+            return found
 
         patch.object(EmbeddedEngine, "load", timed_load).start()
         patch.object(_Client, "rows", timed_rows).start()
@@ -108,7 +109,7 @@ def main(people: int, size: int, count: int) -> None:
             f" {resident()} MB"
         )
         print("  messages a batch:", ", ".join(f"{topic} {n / done:.0f}" for topic, n in messages.items()))
-        for what, seconds in calls.seconds.most_common():
+        for what, seconds in sorted(calls.seconds.items(), key=lambda one: -one[1]):
             times = calls.times[what]
             print(
                 f"  {what:40} {times / done:5.2f} a batch, {1000 * seconds / times:6.1f} ms each,"

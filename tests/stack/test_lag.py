@@ -1,7 +1,8 @@
 """The lag that a running hub publishes against the truth seen from outside, at no, few and many changes a second.
 
 The truth is the age of the oldest committed change that no query shows yet. Where a machine cannot carry the load,
-the published lag must grow with the true one. Figures: ``pytest -s -m long tests/stack/test_lag.py``.
+the published lag must grow with the true one. Figures: ``pytest -s -m long tests/stack/test_lag.py``; RENKOU_LAG_RATES
+(``0,10,300``) and RENKOU_LAG_SECONDS choose others.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ LASTS = float(os.environ.get("RENKOU_LAG_SECONDS", "30"))
 PEOPLE = 500
 PATIENCE = 300.0
 RATES = tuple(map(float, os.environ.get("RENKOU_LAG_RATES", "0,10,1000").split(",")))
+"""Changes a second."""
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,16 @@ def digest(engine: Engine) -> str:
     edges: list[tuple[object, ...]] = []
     for person in state.persons.values():
         for one in person.mentions:
-            spots.append((one.place, person.number, str(one.rule), one.serial, one.packed, one.invalid))
+            spots.append(
+                (
+                    one.place,
+                    person.number,
+                    str(one.rule),
+                    one.serial,
+                    state.values.said(one.value),
+                    one.invalid,
+                )
+            )
         members = state.graph.members
         for node in {one.node: None for one in person.mentions}:
             own = min([one.place for one in members[node]])

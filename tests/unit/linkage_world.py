@@ -273,7 +273,7 @@ class World:
             for sign in features.tokens:
                 node.tokens[sign] = node.tokens.get(sign, 0) + 1
             row = RowState(FeedState(Origin(live.feed, ())), live.key, 0, 0)
-            node.members.append(MentionState(row, live.role, 0, 0, b"", ""))
+            node.members.append(MentionState(row, live.role, 0, 0, 0, ""))
             self.node_of[live.place] = node
         graph = networkx.Graph()
         graph.add_nodes_from(range(len(self.nodes)))

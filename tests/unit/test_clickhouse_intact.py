@@ -30,14 +30,15 @@ def unwritable() -> Iterator[None]:
 
 
 class Unwritable:
-    """The engine's client, whose statements find the files unwritable; our own files are not."""
+    """The engine's handle for rows, which find the files unwritable; our own files are not."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, inserts: Any) -> None:
+        self._inserts = inserts
 
-    def command(self, statement: str) -> None:
-        with unwritable():
-            self._client.command(statement)
+    @contextmanager
+    def send_insert(self, statement: str, form: str) -> Iterator[Any]:
+        with unwritable(), self._inserts.send_insert(statement, form) as rows:
+            yield rows
 
 
 @pytest.fixture
@@ -68,10 +69,10 @@ def test_an_insert_without_content_is_not_taken_for_done(
     store.writer.write(source.batch(source.log))
     source.change(2, Person("赵敏", "乙路二号"))
     engine: Any = store.writer._engine
-    client, engine._client = engine._client, Unwritable(engine._client)
+    inserts, engine._inserts = engine._inserts, Unwritable(engine._inserts)
     with pytest.raises(StoreUnavailableError, match="were not written"):
         store.writer.write(source.batch(source.log[1:]))
-    engine._client = client
+    engine._inserts = inserts
     assert store.upkeep.condition().hollow
     assert any("whose content was not written" in one.en for one in store.upkeep.condition().complaints)
     with unwritable(), pytest.raises(StoreUnavailableError):
@@ -88,6 +89,16 @@ def test_an_insert_without_content_is_not_taken_for_done(
     assert len(shown(store.readers)[0]) == 1
     store.writer.write(source.batch(source.log[1:]))
     assert shown(store.readers)[0] == source.expected()[0]
+
+
+def test_a_part_whose_rows_were_deleted_is_whole(tmp_path: Path, source: Source, opened: list[Store]) -> None:
+    (store,) = opened
+    source.change(1, Person("李安", "甲路一号"))
+    store.writer.write(source.batch(source.log))
+    store.side.command(f"ALTER TABLE {TABLE} DELETE WHERE 1 SETTINGS mutations_sync = 2")
+    parts = store.side.rows("SELECT rows FROM system.parts WHERE active AND table = 'police_people_all'")
+    assert parts == [(0,)], "the engine keeps an empty part"
+    assert store.upkeep.condition().hollow == ()
 
 
 def test_what_a_merge_without_content_was_made_from_comes_back(

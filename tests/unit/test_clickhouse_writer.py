@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import resource
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from avro.codec import RecordCodec
 from avro.record import DeadLetter, Finding, Mark, MarkKind, Mention
 from connectors.clickhouse.batch import Batch
+from connectors.clickhouse.engine import Target
 from connectors.clickhouse.progress import Progress
+from connectors.clickhouse.shared import MENTIONS
 from connectors.clickhouse.store import Store, open_store
-from connectors.errors import StoreError
+from connectors.errors import StoreError, StoreUnavailableError
 from tests.unit.clickhouse_source import (
     FEED,
     Person,
@@ -224,22 +227,47 @@ def test_poison_is_found_and_named(store: Store, source: Source, place: int) -> 
 
 
 @pytest.mark.parametrize("place", [0, 3, 6])
-def test_refused_mention_is_named_by_its_record(store: Store, source: Source, place: int) -> None:
+def test_refused_mention_is_named_by_its_record(
+    store: Store, source: Source, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(7):
         source.change(number, Person("赵敏" if number == place else "李安", "乙路二号"))
     poison = source.log[place]
     assert not isinstance(poison, Mark)
-    store.writer._engine.command(
-        "ALTER TABLE renkou.mentions_all ADD CONSTRAINT known CHECK ifNull(name != '赵敏', 1)"
-    )
-    try:
-        with pytest.raises(
-            StoreError, match=rf"police\.people.*people, partition 0, offset {poison.offset},"
-        ) as caught:
-            write(store, source)
-    finally:
-        store.writer._engine.command("ALTER TABLE renkou.mentions_all DROP CONSTRAINT known")
+    load = store.writer._engine.load
+
+    def refusing(container: bytes, targets: Sequence[Target]) -> None:
+        if targets[0].table == MENTIONS.stored and "赵敏".encode() in container:
+            raise StoreError("ClickHouse refuses it")
+        load(container, targets)
+
+    monkeypatch.setattr(store.writer._engine, "load", refusing)
+    with pytest.raises(
+        StoreError, match=rf"police\.people.*people, partition 0, offset {poison.offset},"
+    ) as caught:
+        write(store, source)
     assert "赵敏" not in str(caught.value)
+
+
+def test_a_disk_that_takes_nothing_is_told_before_the_engine_is_asked(store: Store, source: Source) -> None:
+    """The engine would answer that the rows are there, and leave empty files."""
+    source.change(1, LI)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    store.side.command("SYSTEM STOP MERGES")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+        try:
+            with pytest.raises(StoreUnavailableError, match="free disk space"):
+                write(store, source)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        write(store, source)
+        assert store.side.rows(
+            "CHECK TABLE renkou.police_people_all SETTINGS check_query_single_value_result = 1"
+        ) == [(1,)]
+    finally:
+        store.side.command("SYSTEM START MERGES")
+    assert shown(store.readers) == source.expected()
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -248,12 +276,12 @@ def test_mentions_that_a_crash_left_behind_are_repaired(store: Store, source: So
     source.live(60, random.Random(seed))
     write_ahead = source.log[20:]
     store.writer.write(source.batch(source.log[:20]))
-    store.writer._engine.command("ALTER TABLE renkou.mentions_all ADD CONSTRAINT none CHECK 0")
+    store.writer._engine.command("RENAME TABLE renkou.mentions_all TO renkou.away_all")
     try:
-        with pytest.raises(StoreError, match="VIOLATED_CONSTRAINT"):
+        with pytest.raises(StoreError, match="UNKNOWN_TABLE"):
             store.writer.write(source.batch(write_ahead))
     finally:
-        store.writer._engine.command("ALTER TABLE renkou.mentions_all DROP CONSTRAINT none")
+        store.writer._engine.command("RENAME TABLE renkou.away_all TO renkou.mentions_all")
     for start in range(0, len(write_ahead), 25):
         store.writer.write(source.batch(write_ahead[start : start + 25]))
     assert shown(store.readers) == source.expected()
@@ -305,14 +333,14 @@ def test_frontier_of_a_batch_that_fails_is_not_written_later(store: Store, sourc
     source.change(1, LI)
     batch = source.batch(source.log)
     batch.add_frontier("police", "linked", 9_000_000, 9_000_000)
-    store.writer._engine.command("ALTER TABLE renkou.mentions_all ADD CONSTRAINT none CHECK 0")
+    store.writer._engine.command("RENAME TABLE renkou.mentions_all TO renkou.away_all")
     try:
-        with pytest.raises(StoreError, match="VIOLATED_CONSTRAINT"):
+        with pytest.raises(StoreError, match="UNKNOWN_TABLE"):
             store.writer.write(batch)
         store.writer.flush()
         assert rows_of(store.readers, "SELECT * FROM frontiers") == []
     finally:
-        store.writer._engine.command("ALTER TABLE renkou.mentions_all DROP CONSTRAINT none")
+        store.writer._engine.command("RENAME TABLE renkou.away_all TO renkou.mentions_all")
     store.writer.write(batch)
     assert len(rows_of(store.readers, "SELECT * FROM frontiers")) == 1
 

@@ -9,6 +9,7 @@ import random
 import resource
 import shutil
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,9 +84,19 @@ def batches(log: Sequence[LogEntry], size: int = BATCH) -> list[Sequence[LogEntr
     return [log[start : start + size] for start in range(0, len(log), size)]
 
 
-def linker(folder: Path, snapshot_entries: int = 100_000, snapshot_bytes: int = 256 << 20) -> DurableLinker:
+def linker(
+    folder: Path,
+    snapshot_entries: int = 100_000,
+    snapshot_bytes: int = 256 << 20,
+    fork_mentions: int = 1 << 40,
+) -> DurableLinker:
     return DurableLinker(
-        folder, EPOCH, AUTHORITY, snapshot_entries=snapshot_entries, snapshot_bytes=snapshot_bytes
+        folder,
+        EPOCH,
+        AUTHORITY,
+        snapshot_entries=snapshot_entries,
+        snapshot_bytes=snapshot_bytes,
+        fork_mentions=fork_mentions,
     )
 
 
@@ -380,6 +391,55 @@ def test_full_disk_at_a_snapshot_goes_on_without_it(tmp_path: Path, undisturbed:
         assert (tmp_path / "snapshot-00000001").exists()
         outputs += running.apply(LOG[12:])
         assert as_bytes(outputs) == undisturbed
+
+
+def test_a_copy_of_the_process_writes_the_snapshot(tmp_path: Path, undisturbed: list[bytes]) -> None:
+    """Whether it is there, was never begun or was killed half way: the same outputs, and nothing is left behind."""
+    outputs: list[Output] = []
+    snapshots = set()
+    for place, batch in enumerate(batches(LOG)):
+        with linker(tmp_path, snapshot_entries=4, fork_mentions=0) as running:
+            recovered = running.open()
+            assert as_bytes(recovered) == as_bytes(outputs[len(outputs) - len(recovered) :])
+            outputs += running.apply(batch)
+            running.checkpoint()
+            if place % 2:  # at every other one the linker ends, and the copy with it
+                wait_for_writer(running)
+            snapshots |= {name for name in os.listdir(tmp_path) if name.startswith("snapshot-")}
+    assert as_bytes(outputs) == undisturbed
+    assert len(snapshots - {"snapshot-00000000"}) > 2
+    with linker(tmp_path) as running:
+        running.open()
+        running.checkpoint()
+        running.snapshot()
+    assert sorted([name.partition("-")[0] for name in os.listdir(tmp_path)]) == ["lock", "log", "snapshot"]
+
+
+def test_what_changes_while_the_copy_writes_is_not_in_its_snapshot(
+    tmp_path: Path, undisturbed: list[bytes]
+) -> None:
+    with linker(tmp_path, snapshot_entries=9, fork_mentions=0) as running:
+        running.open()
+        outputs = running.apply(LOG[:9])
+        running.checkpoint()
+        assert running._writer is not None
+        # Values that the copy reads are given up and written anew meanwhile.
+        outputs += running.apply(LOG[9:])
+        running.checkpoint()
+        wait_for_writer(running)
+        assert (tmp_path / "snapshot-00000001").exists()
+        assert not (tmp_path / "snapshot-00000000").exists()
+    with linker(tmp_path) as running:
+        again = running.open()
+        assert as_bytes(outputs[:0] + again) == undisturbed[len(undisturbed) - len(again) :]
+        assert running.offset == LOG[-1].offset + 1
+    assert as_bytes(outputs) == undisturbed
+
+
+def wait_for_writer(running: DurableLinker) -> None:
+    while running._writer is not None:
+        time.sleep(0.01)
+        running.checkpoint()
 
 
 CALLS = ("fsync", "fdatasync", "pwrite", "ftruncate", "rename", "unlink", "mkdir")

@@ -35,7 +35,7 @@ def by_other_code(state: LinkState) -> LinkState:
 def shown(graph: Graph) -> object:
     """Return all that a graph holds, whatever the order in which it came."""
     look = Look(graph)
-    numbered: dict[str, list[object]] = {}
+    numbered: dict[str, list[tuple[object, ...]]] = {}
     for place in graph.nodes():
         for number in look(place).numbers:
             numbered.setdefault(number, []).append(look(place).order)
