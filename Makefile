@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 PEERS := build/quixstreams/.ready build/pathway/.ready build/bytewax/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-accuracy bench-growth bench-parts bench-freshness clean system-packages
+.PHONY: help setup demo test lint format catalogue fuzz faults long long-linking capture-envelopes bench bench-febrl bench-peers bench-accuracy bench-growth bench-identity bench-parts bench-freshness clean system-packages
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-peers: $(VENV)/.ready $(PEERS) ## Run stock faust-streaming, Quix Streams,
 bench-accuracy: $(VENV)/.ready ## Link held-out registers of both profiles and hold them against their truth, for the next make bench; ARGS="--people N --seed N"
 	@$(BIN)/python -m tests.bench.accuracy --profile province --out build/bench/part-accuracy.json $(or $(ARGS),--people 10000 --seed $(shell date +%j))
 	@$(BIN)/python -m tests.bench.accuracy --profile hostile --out build/bench/part-accuracy-hostile.json $(or $(ARGS),--people 10000 --seed $(shell date +%j))
+
+bench-identity: $(VENV)/.ready build/splink/.ready ## Link a register as it comes beside Splink in hourly batches, for the next make bench
+	@$(BIN)/python -m tests.bench.identity_freshness --splink build/splink/bin/python --out build/bench/part-identity.json $(ARGS)
 
 bench-growth: $(VENV)/.ready ## Measure how each stage's cost grows with the province, for the next make bench; ARGS="--people 1000 10000 100000"
 	@$(BIN)/python -m tests.bench.growth --store --out build/bench/part-growth.json $(ARGS)
