@@ -268,6 +268,8 @@ def birth(province: Province, draft: Draft) -> None:
         return
     mother = mothers[0]
     baby = province.baby(draft, family, mother)
+    if baby is None:
+        return
     entry = health.certificate(family, baby, province.dice, draft.moment)
     draft.insert(family, entry)
     draft.learn(baby)

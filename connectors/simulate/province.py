@@ -27,6 +27,8 @@ _RECENT_SHARE: Final = 0.25
 """Some change again soon: the rows of one key then follow each other closely, as a hub must get right."""
 _ASKED: Final = 8
 """Families that are looked at for somebody who may marry, or who has a certain row."""
+_NUMBERS_TRIED: Final = 500
+"""Of fifty that a county has for a day and a sex, the last free one is found all but once in 25,000 times."""
 _NEXT_DEPARTMENT: Final = (3, 80)
 """Transactions until another department hears of something."""
 
@@ -154,12 +156,12 @@ class Province:
         for person in (*family.persons, *family.others):
             person.registered = person in family.persons
             while person.id_number in self._late_numbers and not person.is_foreign:
-                person.id_number = self.late_number(person.id_number[:6], person)
+                person.id_number = self.late_number(person.id_number[:6], person) or person.id_number
             self._late_numbers.add(person.id_number)
         return family
 
-    def baby(self, draft: Draft, family: Family, mother: Person) -> Person:
-        """Return a child that the mother bore yesterday."""
+    def baby(self, draft: Draft, family: Family, mother: Person) -> Person | None:
+        """Return a child that the mother bore yesterday; None when the county has no more numbers for that day."""
         dice = self.dice
         father = mother.spouse
         birth = (draft.moment - timedelta(days=1)).date()
@@ -181,15 +183,19 @@ class Province:
             father=father,
             mother=mother,
         )
-        baby.id_number = self.late_number(family.address.county.code, baby)
-        self._late_numbers.add(baby.id_number)
+        number = self.late_number(family.address.county.code, baby)
+        if number is None:
+            return None
+        baby.id_number = number
+        self._late_numbers.add(number)
         family.persons.append(baby)
         return baby
 
-    def late_number(self, area: str, person: Person) -> str:
-        """Return an ID number that nobody has."""
-        while True:
+    def late_number(self, area: str, person: Person) -> str | None:
+        """Return an ID number that nobody has; None when the county seems to have no more for that day of birth."""
+        for _ in range(_NUMBERS_TRIED):
             serial = self.dice.between(LAST_SERIAL // 2 + 1, LATE_SERIAL // 2) * 2 + person.sex % 2
             number = id_number(area, person.birth, serial)
             if number not in self._late_numbers:
                 return number
+        return None

@@ -18,8 +18,10 @@ from connectors.simulate import population as population_module
 from connectors.simulate import sheets as sheets_module
 from connectors.simulate.areas import COUNTY
 from connectors.simulate.changer import Changer
+from connectors.simulate.life import birth
 from connectors.simulate.people import Family, Kind, Person
 from connectors.simulate.population import Population
+from connectors.simulate.province import Province
 from connectors.simulate.sheets import copy_line, sheet_of
 from connectors.simulate.tables import (
     AC01,
@@ -48,7 +50,7 @@ from connectors.simulate.tables import (
     Stamp,
     Table,
 )
-from connectors.simulate.transactions import Transaction, Verb
+from connectors.simulate.transactions import Draft, Transaction, Verb
 from connectors.simulate.truth import Truth
 from tests.support.statistics import Statistics
 
@@ -306,6 +308,23 @@ def test_newcomers_have_numbers_of_their_own(transactions: list[Transaction], fa
     assert len(newcomers) > 100
     everybody = [*numbers.values(), *newcomers.values()]
     assert len(set(everybody)) == len(everybody)
+
+
+class Taken(set[str]):
+    """All numbers there are."""
+
+    def __contains__(self, number: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("taken", [set[str](), Taken()])
+def test_nobody_is_born_where_no_number_is_left_for_the_day(population: Population, taken: set[str]) -> None:
+    province = Province(population)
+    province._late_numbers = taken
+    drafts = [Draft(number) for number in range(300)]
+    for draft in drafts:
+        birth(province, draft)
+    assert all(draft.is_empty for draft in drafts) == isinstance(taken, Taken)
 
 
 def test_the_truth_goes_on_where_it_was_cut(tmp_path: Path, transactions: list[Transaction]) -> None:
