@@ -295,7 +295,7 @@ class DurableLinker:
     def _make_room(self) -> None:
         assert self._values is not None
         try:
-            self._values.make_room(0)
+            self._values.make_room()
         except OSError as error:
             raise StateWriteError(
                 f"{self.folder}: the disk has no room for what mentions say: {error.strerror}; "

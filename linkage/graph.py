@@ -20,7 +20,6 @@ from __future__ import annotations
 import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -132,6 +131,7 @@ class Graph:
         self.members += [[], []]
         self.score(*nodes)
         self.touch(nodes[0])
+        self._kernel.keeps(self.memory, 0, *nodes)
         self._kernel.connect(self.memory, nodes[1], _words((nodes[0], 0)))
         self.settle()
         self._kernel.join(self.memory, 1, 1, _EMPTY)
@@ -256,30 +256,14 @@ class Graph:
     def _connect(self, node: int) -> None:
         """Compare a node that decisions are about."""
         found: dict[int, int] = {}
-        with closing(Look(self)) as look:
-            one = look(node)
-            for other in self.candidates(node):
-                value = self.scorer.score(one, look(other))
-                if self._keeps(value, one, look(other)):
-                    found[other] = value
-            for other, decide in self._verdicts(node):
-                if other != node:
-                    found[other] = decide(self.scorer.score(one, look(other)))
+        for other in self.candidates(node):
+            value = self.score(node, other)
+            if self._kernel.keeps(self.memory, value, node, other):
+                found[other] = value
+        for other, decide in self._verdicts(node):
+            if other != node:
+                found[other] = decide(self.score(node, other))
         self._kernel.connect(self.memory, node, _words([word for edge in found.items() for word in edge]))
-
-    def _keeps(self, value: int, one: Node, other: Node) -> bool:
-        scorer = self.scorer
-        if value >= scorer.review:
-            return True
-        if value > scorer.apart:
-            return False
-        left, right = one.core, other.core
-        if left.order and right.order and left.order != right.order:
-            return True
-        if not (left.names and right.names):
-            return False
-        number = left.number or left.doubtful
-        return number != "" and number == (right.number or right.doubtful)
 
     def component(self, start: int) -> Component:
         """Return the nodes that ``start`` is connected with by links, itself first."""

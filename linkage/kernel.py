@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from linkage.memory import Words
 from linkage.native import compiled
 
@@ -58,13 +56,12 @@ TOUCHED_COUNT: Final = 10
 TOUCHED_DONE: Final = 11
 DIRTY_COUNT: Final = 12
 STAMP: Final = 13
-SETTLING: Final = 14
-HOT: Final = 15
+HOT: Final = 14
 """Hot keys, numbers among them."""
-PAIR_COUNT: Final = 16
-APART_FROM: Final = 17
-REVIEW_FROM: Final = 18
-LINK_FROM: Final = 19
+PAIR_COUNT: Final = 15
+APART_FROM: Final = 16
+REVIEW_FROM: Final = 17
+LINK_FROM: Final = 18
 _FREE_BLOCKS: Final = 32
 WEIGHTS: Final = 96
 """Two words a weight, in the order of `Weighed`."""
@@ -1010,7 +1007,7 @@ def _context(memory: Words, one: int, other: int) -> tuple[int, int, bool]:
 
 
 @compiled
-def _keeps(memory: Words, value: int, one: int, other: int) -> bool:
+def keeps(memory: Words, value: int, one: int, other: int) -> bool:
     """Say whether a score is remembered: those near a link or above, and plain differences that can forbid one."""
     if value >= memory[REVIEW_FROM]:
         return True
@@ -1161,7 +1158,7 @@ def _settle(memory: Words, node: int) -> int:
     for one in range(count):
         other = memory[_FOUND + 2 * found + one]
         value = score(memory, node, other)
-        if _keeps(memory, value, node, other):
+        if keeps(memory, value, node, other):
             memory[_FOUND + 2 * kept] = other
             memory[_FOUND + 2 * kept + 1] = value
             kept += 1
@@ -1400,8 +1397,3 @@ def used(memory: Words, names: int) -> list[tuple[int, int]]:
         (_POOL, int(memory[POOL_END])),
         (_NAMES, (names + 1) * NAME),
     ]
-
-
-def empty() -> Words:
-    """Return words for no nodes."""
-    return np.empty(0, np.int64)

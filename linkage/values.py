@@ -56,7 +56,7 @@ class Values:
             os.ftruncate(self._descriptor, _SIZE)
             mapped = mmap.mmap(self._descriptor, _SIZE)
             self._room = 0
-            self.make_room(0)
+            self.make_room()
         except BaseException:
             os.close(self._descriptor)
             self._descriptor = None
@@ -70,9 +70,9 @@ class Values:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def make_room(self, size: int) -> None:
-        """Have the disk give room for ``size`` more bytes. Raises OSError when it has none."""
-        while self._end * UNIT + size + _STEP // 2 > self._room:
+    def make_room(self) -> None:
+        """Have the disk give room for half a `_STEP` more: for a batch. Raises OSError when it has none."""
+        while self._end * UNIT + _STEP // 2 > self._room:
             if self._descriptor is None:
                 raise MemoryError("the linker's values take more than can be mapped")
             os.posix_fallocate(self._descriptor, self._room, _STEP)
@@ -91,7 +91,7 @@ class Values:
             place = self._end
             self._end += units
             if self._end * UNIT > self._room:
-                self.make_room(0)
+                self.make_room()
         start = place * UNIT
         self._view[start : start + size] = value
         return place << LENGTH_BITS | size

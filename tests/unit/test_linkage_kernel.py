@@ -8,7 +8,7 @@ from itertools import combinations
 from hypothesis import given, settings
 
 from avro.record import Mention
-from linkage import kernel, survivorship, values
+from linkage import graph, kernel, survivorship, values
 from linkage.births import BirthLevel
 from linkage.features import INDEXED, PLACES, Kind
 from linkage.graph import MOST, SURE, Look
@@ -26,6 +26,9 @@ def test_the_compiled_code_and_the_rest_agree_on_numbers() -> None:
     assert {kind for kind in Kind if kernel._SURE >> kind & 1} == {*SURE, Kind.NUMBER}
     assert {kind for kind in Kind if kernel._PLACES >> kind & 1} == set(PLACES)
     assert kernel.MOST == MOST
+    assert kernel.NO_BIRTH == graph._NO_BIRTH
+    for told, names in enumerate(graph._TOLD):
+        assert names == tuple(told & flag != 0 for flag in (kernel.WHOLE, kernel.NEAR, kernel.WITH_DECISION))
     tokens = [f"{kind.name.lower()}.equal" for kind in Kind if kind < Kind.NAME_AND_BIRTH]
     assert list(kernel.WEIGHED[kernel._TOKENS :]) == tokens
     births = [f"birth.{level}" for level in BirthLevel if level != BirthLevel.UNKNOWN]
@@ -65,6 +68,6 @@ def test_the_compiled_score_is_the_scorer_s(source: Source) -> None:
 
 def test_a_state_gives_its_memory_back_with_its_last_reference() -> None:
     state = run([record(FEEDS[0], "1", 1, WANG)])[0].state
-    graph = weakref.ref(state.graph)
+    held = weakref.ref(state.graph)
     del state
-    assert graph() is None
+    assert held() is None
