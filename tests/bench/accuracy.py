@@ -43,6 +43,7 @@ from streams.bench.figures import Section
 from streams.evaluation import Evaluation, Labelled, Line, evaluate, lines_at, read_labelled
 from streams.normalize import Normalizer, Recorded
 from streams.replay import read_files
+from tests.bench.section import write_section
 
 BATCH: Final = 500
 CHANGES_A_PERSON: Final = 0.5
@@ -354,10 +355,7 @@ def main() -> None:
         f"{report.dead_letters} dead letters; {report.linking_cpu_s} s of processor for normalizing and linking, "
         f"{report.peak_memory_mb:,} MB at most."
     )
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        section = Section("Accuracy on a held-out register", HEADER, rows, [note])
-        options.out.write_bytes(msgspec.json.encode(section))
+    write_section(options.out, Section("Accuracy on a held-out register", HEADER, rows, [note]))
 
 
 if __name__ == "__main__":

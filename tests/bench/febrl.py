@@ -26,7 +26,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -38,6 +37,7 @@ from linkage.engine import Engine, LogEntry
 from linkage.evaluation import Contingency, Scores
 from linkage.outputs import IdentityChange
 from streams.bench.figures import Section
+from tests.bench.section import write_section
 
 EPOCH: Final = date(1970, 1, 1)
 ASKED: Final = 0.9979
@@ -282,9 +282,7 @@ def main() -> None:
         f"recordlinkage {recordlinkage.__version__}; both ways of counting agree.",
     ]
     section = Section("Public yardsticks: FEBRL", header, rows, notes)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_bytes(msgspec.json.encode(section))
+    write_section(options.out, section)
     sys.stdout.flush()
 
 

@@ -41,6 +41,7 @@ from streams.bench.figures import Section
 from streams.normalize import Normalizer, Recorded
 from streams.replay import read_files
 from streams.sink import feed_tables
+from tests.bench.section import write_section
 
 BATCH: Final = 500
 STORED: Final = 4_000
@@ -223,9 +224,7 @@ def main() -> None:
     section = table(found, time.monotonic() - began)
     for row in [section.header, *section.rows]:
         print("  ".join(f"{cell:>14}" for cell in row))
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_bytes(msgspec.json.encode(section))
+    write_section(options.out, section)
 
 
 def table(found: Sequence[Grown], seconds: float) -> Section:

@@ -31,6 +31,7 @@ from streams.bench.figures import Section
 from streams.evaluation import read_lines
 from streams.normalize import Normalizer, Recorded
 from streams.replay import read_files
+from tests.bench.section import write_section
 
 SPLINK: Final = Path(__file__).parent / "peers" / "splink_register.py"
 SPLINK_SECONDS: Final = 1800.0
@@ -172,10 +173,9 @@ def main() -> None:
         "One mention a record, roles, kin and the sources' own numbers left out for both. A batch links everything "
         "anew each hour; the waits of capture, normalizing and storing come on top of both."
     )
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        section = Section("Freshness of an identity: incremental beside batches", header, rows, [note])
-        options.out.write_bytes(msgspec.json.encode(section))
+    write_section(
+        options.out, Section("Freshness of an identity: incremental beside batches", header, rows, [note])
+    )
 
 
 if __name__ == "__main__":

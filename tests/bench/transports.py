@@ -29,6 +29,7 @@ from streams.bench.figures import Section, spread
 from streams.producer import Producer
 from tests.bench.peers.job import ANSWER, FEED_TOPIC, SITE
 from tests.bench.peers.worker import ENGINES
+from tests.bench.section import write_section
 
 JOBS: Final = {"pass": 10.0, "normalize": 2.0}
 """And how many times as quick as stock the batch transport is to be."""
@@ -161,9 +162,7 @@ def main() -> None:
         )
     section = Section("The batch transport beside stock faust-streaming, a bare loop and other engines",
                       ["job", "engine", "messages/s", "spread", "over stock", "asked"], rows, notes)  # fmt: skip
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_bytes(msgspec.json.encode(section))
+    write_section(options.out, section)
 
 
 if __name__ == "__main__":
